@@ -1,0 +1,169 @@
+//! An agent: one assistant on one owner's site, as `widget.toml` describes it.
+//!
+//! What a visitor's browser may know of it ([`Appearance`]) serialises under the contract's names; the rest stays here.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::domain::id::AgentId;
+use crate::domain::origin::AllowedOrigins;
+
+pub(crate) const STARTER_PROMPTS_MAX: usize = 6;
+pub(crate) const RULES_MAX: usize = 20;
+pub(crate) const FAQ_MAX: usize = 1000;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Agent {
+    pub(crate) appearance: Appearance,
+    pub(crate) allowed_origins: AllowedOrigins,
+    pub(crate) system_prompt: String,
+    pub(crate) faq: Vec<Faq>,
+    /// Said by the builtin model when nothing in the FAQ matches; empty: a sentence in the agent's language.
+    pub(crate) unknown_answer: Option<String>,
+    /// Names of models, asked in this order.
+    pub(crate) models: Vec<String>,
+    pub(crate) budget: Budget,
+}
+
+impl Agent {
+    pub(crate) fn id(&self) -> &AgentId {
+        &self.appearance.id
+    }
+}
+
+/// The `agent` object of the contract (section 4): all that a browser is told.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Appearance {
+    pub(crate) id: AgentId,
+    pub(crate) name: String,
+    /// A BCP 47 tag, such as `en` or `de-CH`.
+    pub(crate) language: String,
+    pub(crate) greeting: String,
+    pub(crate) starter_prompts: Vec<String>,
+    pub(crate) theme: Theme,
+    pub(crate) lead_form: LeadForm,
+    pub(crate) rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Theme {
+    /// `#rrggbb`.
+    pub(crate) accent: String,
+    pub(crate) mode: Mode,
+    pub(crate) side: Side,
+    /// 0–32.
+    pub(crate) radius_px: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    Auto,
+    Light,
+    Dark,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
+/// The form that asks for an address. Email is always asked and comes first.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LeadForm {
+    pub(crate) enabled: bool,
+    pub(crate) title: String,
+    pub(crate) submit_label: String,
+    pub(crate) thanks: String,
+    /// The sentence beside a box that must be ticked; none: no box.
+    pub(crate) consent: Option<String>,
+    pub(crate) fields: Vec<LeadField>,
+}
+
+/// `name`, `phone`, `company` and `message` are the lead's own members; any other key goes into its `fields`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LeadField {
+    pub(crate) key: String,
+    pub(crate) label: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: FieldKind,
+    pub(crate) required: bool,
+    /// Only of a `select`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) options: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FieldKind {
+    Text,
+    Tel,
+    Textarea,
+    Select,
+}
+
+/// When the widget does something of its own accord; evaluated in the page.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Rule {
+    pub(crate) id: String,
+    #[serde(flatten)]
+    pub(crate) trigger: Trigger,
+    #[serde(flatten)]
+    pub(crate) action: Action,
+    /// The highest of those that apply goes first.
+    pub(crate) priority: i32,
+    /// How often one visitor may see it, 1–100.
+    pub(crate) max_per_visitor: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "trigger", rename_all = "snake_case")]
+pub(crate) enum Trigger {
+    /// How far down the page, 1–100.
+    Scroll { percent: u8 },
+    /// Nothing was done for so long, 1–3600.
+    Idle { seconds: u32 },
+    /// The pointer leaves through the top of the window.
+    ExitIntent,
+    /// The page's path matches; `*` stands for any run of characters.
+    Url { pattern: String },
+    /// The visitor has sent so many messages, 1–100.
+    Messages { count: u32 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// Show this text beside the launcher.
+    Nudge {
+        text: String,
+    },
+    LeadForm,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Faq {
+    pub(crate) question: String,
+    pub(crate) answer: String,
+    pub(crate) url: Option<String>,
+}
+
+/// What conversations and the agent may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// The sliding window of the two conversation budgets.
+    pub(crate) window: Duration,
+    /// User messages of one conversation in the window.
+    pub(crate) messages: u32,
+    /// Model tokens of one conversation in the window.
+    pub(crate) tokens: u64,
+    /// Output tokens of one answer.
+    pub(crate) answer_tokens: u32,
+    /// Model tokens of all conversations of the agent in a UTC day.
+    pub(crate) agent_tokens_per_day: u64,
+    /// Bytes of stored events of the agent in a UTC day.
+    pub(crate) event_bytes_per_day: u64,
+}

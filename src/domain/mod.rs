@@ -1,0 +1,14 @@
+//! The contract's nouns: what an agent, a visitor, a conversation, a message, a lead and an event are, and when a
+//! text is one. A value of these types is valid; text becomes one at the edge (`parse`) or is refused with one sentence.
+//!
+//! Nothing here does I/O, reads a clock or knows HTTP or SQL. Named by every room; names only itself.
+
+pub(crate) mod agent;
+pub(crate) mod conversation;
+pub(crate) mod email;
+pub(crate) mod event;
+pub(crate) mod id;
+pub(crate) mod lead;
+pub(crate) mod origin;
+pub(crate) mod text;
+pub(crate) mod time;

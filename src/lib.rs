@@ -1,0 +1,4 @@
+//! widgetd: the AI chat widget that a small team hosts itself.
+
+mod clock;
+mod domain;
