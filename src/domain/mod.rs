@@ -10,5 +10,6 @@ pub(crate) mod event;
 pub(crate) mod id;
 pub(crate) mod lead;
 pub(crate) mod origin;
+pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod time;
