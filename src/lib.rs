@@ -4,5 +4,8 @@
 
 mod clock;
 mod domain;
+mod http;
 mod limiter;
+mod log;
+mod store;
 mod token;

@@ -1,0 +1,538 @@
+//! The one readiness loop: accepts connections, collects requests until they are whole, and owns every deadline and cap.
+//!
+//! An incomplete request costs a small buffer, never a thread. A connection serves one request at a time: while a worker
+//! answers it is not watched, and what was pipelined waits in its buffer. The loop never ends for an error: a socket that
+//! cannot be accepted is logged and the next one is tried.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use polling::{Event, Events};
+use tiny_http::Method;
+
+use super::Settings;
+use super::body::Collector;
+use super::client_addr::{AddressKey, address_key};
+use super::connection::{Arrived, Connection};
+use super::head::{self, Framing};
+use super::pool::Pool;
+use super::request::Request;
+use super::responder::Responder;
+use super::response::{self, Frame};
+use super::slot::{Lingering, Reading, Shared, Slot, State, Writing};
+use super::wire_error::WireError;
+use crate::clock;
+use crate::domain::id;
+
+const LISTENER: usize = usize::MAX - 1;
+/// How often deadlines are looked at: how late one may be noticed.
+const TICK: Duration = Duration::from_millis(100);
+/// Connections that are accepted before those that are there get their turn.
+const ACCEPTS_MAX: usize = 64;
+/// Reads of one connection before the others get their turn.
+const READS_MAX: usize = 8;
+const READ_BYTES: usize = 16 * 1024;
+/// A client that was refused gets so long, and so many bytes, to read the answer and hang up.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 256 * 1024;
+/// A request that waited longer for a worker is refused: its client has lost patience, and the next ones wait behind it.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// After an `accept` that failed for no reason we know.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) type Handler = dyn Fn(Request, Responder) + Send + Sync;
+
+pub(super) struct Intake {
+    settings: Arc<Settings>,
+    shared: Arc<Shared>,
+    /// Gone once the server drains.
+    listener: Option<TcpListener>,
+    /// Given up to accept and close a connection when no descriptor is left.
+    reserve: Option<File>,
+    workers: Pool,
+    handler: Arc<Handler>,
+    /// By key.
+    table: Vec<Option<Entry>>,
+    /// Keys of the table's empty places.
+    free: Vec<usize>,
+    open: usize,
+    addresses: HashMap<AddressKey, usize>,
+    scratch: Vec<u8>,
+    looked_at: Duration,
+}
+
+struct Entry {
+    state: Arc<Mutex<State>>,
+    /// None for a trusted proxy, which speaks for many.
+    address: Option<AddressKey>,
+}
+
+impl Intake {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        shared: Arc<Shared>,
+        listener: TcpListener,
+        workers: Pool,
+        handler: Arc<Handler>,
+    ) -> io::Result<Self> {
+        // SAFETY: the listener is taken out of the poller before it is closed, in `stop_accepting`.
+        unsafe { shared.poller.add(&listener, Event::readable(LISTENER))? };
+        Ok(Self {
+            settings,
+            shared,
+            listener: Some(listener),
+            reserve: File::open("/dev/null").ok(),
+            workers,
+            handler,
+            table: Vec::new(),
+            free: Vec::new(),
+            open: 0,
+            addresses: HashMap::new(),
+            scratch: vec![0; READ_BYTES],
+            looked_at: Duration::ZERO,
+        })
+    }
+
+    /// Runs until the server drains and the last connection has gone.
+    pub(super) fn run(mut self) {
+        let mut events = Events::new();
+        loop {
+            events.clear();
+            if let Err(error) = self.shared.poller.wait(&mut events, Some(TICK)) {
+                tracing::error!(%error, "waiting for connections failed");
+                std::thread::sleep(ACCEPT_PAUSE);
+            }
+            for key in self.shared.take_attention() {
+                self.attend(key);
+            }
+            let mut is_accepting = false;
+            for event in events.iter() {
+                match event.key {
+                    LISTENER => is_accepting = true,
+                    key => self.attend(key),
+                }
+            }
+            // Last: a place that becomes free above may be given away here.
+            if is_accepting {
+                self.accept_all();
+            }
+            self.look_at_deadlines();
+            if self.shared.is_draining() {
+                self.stop_accepting();
+                if self.open == 0 || self.shared.is_closing() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn accept_all(&mut self) {
+        for _ in 0..ACCEPTS_MAX {
+            let Some(listener) = &self.listener else {
+                return;
+            };
+            match listener.accept() {
+                Ok((socket, peer)) => self.admit(socket, peer),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                    ) => {}
+                Err(error) => {
+                    self.accept_failed(&error);
+                    break;
+                }
+            }
+        }
+        if let Some(listener) = &self.listener
+            && let Err(error) = self
+                .shared
+                .poller
+                .modify(listener, Event::readable(LISTENER))
+        {
+            tracing::error!(%error, "the listener could not be watched");
+        }
+    }
+
+    /// Out of descriptors, most likely: the reserve takes one connection in so that it can be refused, and the one that
+    /// has been idle longest makes room.
+    fn accept_failed(&mut self, error: &io::Error) {
+        tracing::warn!(%error, open = self.open, "a connection could not be accepted");
+        if self.reserve.take().is_some() {
+            if !self.evict()
+                && let Some(listener) = &self.listener
+            {
+                drop(listener.accept());
+            }
+            self.reserve = File::open("/dev/null").ok();
+        } else {
+            self.reserve = File::open("/dev/null").ok();
+            std::thread::sleep(ACCEPT_PAUSE);
+        }
+    }
+
+    /// Gives a newcomer a place. One too many of its address is refused; one too many in all finds no place if nothing
+    /// idle can make room.
+    fn admit(&mut self, socket: TcpStream, peer: SocketAddr) {
+        if self.open >= self.settings.connections_max && !self.evict() {
+            return;
+        }
+        let key = self.free.pop().unwrap_or(self.table.len());
+        let connection = match Connection::new(socket, peer, key, self.shared.poller.clone()) {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be set up");
+                self.free.extend((key < self.table.len()).then_some(key));
+                return;
+            }
+        };
+        let (address, state) = self.welcome(connection);
+        let entry = Some(Entry {
+            state: Arc::new(Mutex::new(state)),
+            address,
+        });
+        match self.table.get_mut(key) {
+            Some(place) => *place = entry,
+            None => self.table.push(entry),
+        }
+        self.open += 1;
+    }
+
+    /// What becomes of a new connection, and the address that it counts for.
+    fn welcome(&mut self, connection: Connection) -> (Option<AddressKey>, State) {
+        let ip = connection.peer.ip();
+        if self.settings.trusted_proxies.contain(ip) {
+            return (None, reading(connection));
+        }
+        let of_address = self.addresses.entry(address_key(ip)).or_default();
+        if *of_address >= self.settings.connections_per_address_max {
+            return (None, refuse(connection, WireError::Overloaded));
+        }
+        *of_address += 1;
+        (Some(address_key(ip)), reading(connection))
+    }
+
+    /// Closes the connection that has been idle longest, or else has been sending its request longest.
+    fn evict(&mut self) -> bool {
+        let idle = self.table.iter().enumerate().filter_map(|(key, entry)| {
+            match &*entry.as_ref()?.state.lock() {
+                State::Reading(reading) => Some((reading.has_begun, reading.since, key)),
+                State::Lingering(lingering) => Some((false, lingering.since, key)),
+                State::Busy | State::Writing(_) | State::Closed => None,
+            }
+        });
+        let Some((_, _, key)) = idle.min() else {
+            return false;
+        };
+        self.remove(key);
+        true
+    }
+
+    fn remove(&mut self, key: usize) {
+        let Some(entry) = self.table.get_mut(key).and_then(Option::take) else {
+            return;
+        };
+        *entry.state.lock() = State::Closed;
+        self.free.push(key);
+        self.open -= 1;
+        if let Some(address) = entry.address
+            && let Some(count) = self.addresses.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.addresses.remove(&address);
+            }
+        }
+    }
+
+    /// Does what there is to do for a connection.
+    fn attend(&mut self, key: usize) {
+        let Some(entry) = self.table.get(key).and_then(Option::as_ref) else {
+            return;
+        };
+        let slot = Slot {
+            key,
+            state: entry.state.clone(),
+            shared: self.shared.clone(),
+        };
+        let mut state = slot.state.lock();
+        let next = match std::mem::replace(&mut *state, State::Busy) {
+            State::Reading(reading) => self.read(&slot, reading),
+            State::Writing(writing) => write(&slot, writing),
+            State::Lingering(lingering) => self.linger(lingering),
+            state => state,
+        };
+        let is_closed = matches!(next, State::Closed);
+        match next {
+            // With a worker now, which waits for this lock before it gives the connection back.
+            State::Busy => {}
+            next => *state = next,
+        }
+        drop(state);
+        if is_closed {
+            self.remove(key);
+        }
+    }
+
+    /// Reads what has come; a whole request goes to a worker.
+    fn read(&mut self, slot: &Slot, mut reading: Box<Reading>) -> State {
+        for _ in 0..READS_MAX {
+            match self.advance(&mut reading) {
+                Ok(false) => {}
+                Ok(true) => return self.dispatch(slot, *reading),
+                Err(error) => return refuse(reading.connection, error),
+            }
+            match reading.connection.read(&mut self.scratch) {
+                Ok(Arrived::Bytes) => {}
+                Ok(Arrived::Nothing) => break,
+                Ok(Arrived::End) | Err(_) => return State::Closed,
+            }
+        }
+        let is_idle = !reading.has_begun && reading.connection.input.is_empty();
+        if (is_idle && self.shared.is_draining()) || reading.connection.watch_input().is_err() {
+            return State::Closed;
+        }
+        State::Reading(reading)
+    }
+
+    /// Uses what has come in; true when the request is whole.
+    fn advance(&self, reading: &mut Reading) -> Result<bool, WireError> {
+        let Reading {
+            connection,
+            scan,
+            head,
+            has_begun,
+            since,
+        } = reading;
+        if !*has_begun && !connection.input.is_empty() {
+            (*has_begun, *since) = (true, clock::monotonic());
+        }
+        if head.is_none() {
+            let Some(end) = scan.end(&connection.input)? else {
+                return Ok(false);
+            };
+            let parsed = head::parse(&connection.input[..end], self.settings.body_bytes_max)?;
+            connection.input.drain(..end);
+            *since = clock::monotonic();
+            if parsed.expects_continue
+                && parsed.body != Framing::None
+                && connection.input.is_empty()
+            {
+                // If there is no room for it the client is not reading, and its time runs out.
+                let _ = connection.try_write(b"HTTP/1.1 100 Continue\r\n\r\n");
+            }
+            let body = Collector::new(parsed.body, self.settings.body_bytes_max);
+            *head = Some((parsed, body));
+        }
+        let Some((_, body)) = head else {
+            return Ok(false);
+        };
+        let used = body.take(&connection.input)?;
+        connection.input.drain(..used);
+        Ok(body.is_complete())
+    }
+
+    fn dispatch(&self, slot: &Slot, reading: Reading) -> State {
+        let Reading {
+            mut connection,
+            head: Some((head, body)),
+            ..
+        } = reading
+        else {
+            return State::Closed;
+        };
+        let Some(permit) = self.workers.try_permit() else {
+            return refuse(connection, WireError::Overloaded);
+        };
+        if connection.input.is_empty() {
+            connection.input = Vec::new(); // an idle connection keeps no buffer
+        }
+        let frame = Frame {
+            is_head: head.method == Method::Head,
+            version: head.version.clone(),
+            keep_alive: head.keep_alive,
+        };
+        let received = clock::monotonic();
+        let request = Request::new(
+            head,
+            body.into_body(),
+            &connection,
+            &self.settings.trusted_proxies,
+            received,
+        );
+        let responder =
+            Responder::new(connection, slot.clone(), frame, self.settings.write_timeout);
+        let handler = self.handler.clone();
+        self.workers.spawn(permit, move || {
+            if clock::monotonic().saturating_sub(received) > WAIT_MAX {
+                responder.send(WireError::Overloaded.problem().response(&id::random_hex()));
+            } else {
+                handler(request, responder);
+            }
+        });
+        State::Busy
+    }
+
+    /// Throws away what still comes.
+    fn linger(&mut self, mut lingering: Box<Lingering>) -> State {
+        for _ in 0..READS_MAX {
+            match lingering.connection.discard(&mut self.scratch) {
+                Ok(0) => return State::Closed,
+                Ok(bytes) => lingering.discarded += bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) => return State::Closed,
+            }
+            if lingering.discarded > LINGER_BYTES_MAX {
+                return State::Closed;
+            }
+        }
+        if lingering.connection.watch_input().is_err() {
+            State::Closed
+        } else {
+            State::Lingering(lingering)
+        }
+    }
+
+    fn look_at_deadlines(&mut self) {
+        let now = clock::monotonic();
+        if now.saturating_sub(self.looked_at) < TICK {
+            return;
+        }
+        self.looked_at = now;
+        for key in 0..self.table.len() {
+            let Some(entry) = &self.table[key] else {
+                continue;
+            };
+            let mut state = entry.state.lock();
+            match self.overdue(&state, now) {
+                None => continue,
+                Some(Overdue::Close) => {}
+                Some(Overdue::Refuse) => {
+                    if let State::Reading(reading) = std::mem::replace(&mut *state, State::Closed) {
+                        *state = refuse(reading.connection, WireError::Slow);
+                        continue;
+                    }
+                }
+            }
+            drop(state);
+            self.remove(key);
+        }
+    }
+
+    fn overdue(&self, state: &State, now: Duration) -> Option<Overdue> {
+        let (since, limit, verdict) = match state {
+            State::Reading(reading) if !reading.has_begun => {
+                // Whoever has sent nothing need not be waited for when all others are.
+                let limit = if self.shared.is_draining() {
+                    Duration::ZERO
+                } else {
+                    self.settings.idle_timeout
+                };
+                (reading.since, limit, Overdue::Close)
+            }
+            State::Reading(reading) if reading.head.is_none() => {
+                (reading.since, self.settings.head_timeout, Overdue::Refuse)
+            }
+            State::Reading(reading) => (reading.since, self.settings.body_timeout, Overdue::Refuse),
+            State::Writing(writing) => (writing.since, self.settings.write_timeout, Overdue::Close),
+            State::Lingering(lingering) => (lingering.since, LINGER, Overdue::Close),
+            State::Closed => return Some(Overdue::Close),
+            State::Busy => return None,
+        };
+        (now.saturating_sub(since) >= limit).then_some(verdict)
+    }
+
+    /// New connections are refused by the system from here on.
+    fn stop_accepting(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            if let Err(error) = self.shared.poller.delete(&listener) {
+                tracing::error!(%error, "the listener could not be taken out of the poller");
+            }
+            // Also for a process that has inherited it.
+            let _ = rustix::net::shutdown(&listener, rustix::net::Shutdown::Both);
+        }
+    }
+}
+
+/// What becomes of a connection whose time is up.
+enum Overdue {
+    Close,
+    Refuse,
+}
+
+/// Writes what a worker left over.
+fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
+    match writing
+        .connection
+        .try_write(&writing.output[writing.sent..])
+    {
+        Ok(sent) => writing.sent += sent,
+        Err(_) => return State::Closed,
+    }
+    if writing.sent < writing.output.len() {
+        return if writing.connection.watch_output().is_err() {
+            State::Closed
+        } else {
+            State::Writing(writing)
+        };
+    }
+    let Writing {
+        connection,
+        keep_alive,
+        ..
+    } = *writing;
+    let now = clock::monotonic();
+    if keep_alive && !slot.shared.is_draining() {
+        if connection.watch_input().is_err() {
+            return State::Closed;
+        }
+        slot.shared.request_attention(slot.key); // what was pipelined behind it
+        State::Reading(Box::new(Reading::new(connection, now)))
+    } else {
+        connection.stop_sending();
+        lingering(connection, now)
+    }
+}
+
+/// Answers a request that no handler shall see, and closes.
+fn refuse(connection: Connection, error: WireError) -> State {
+    tracing::debug!(status = error.problem().status, reason = %error, "refused");
+    // It fits into an empty socket; who has not read what came before need not read this.
+    let _ = connection.try_write(&refusal(error));
+    connection.stop_sending();
+    lingering(connection, clock::monotonic())
+}
+
+/// For its first request. If it cannot be watched, its time runs out.
+fn reading(connection: Connection) -> State {
+    if let Err(error) = connection.watch_input() {
+        tracing::warn!(%error, "a connection could not be watched");
+    }
+    State::Reading(Box::new(Reading::new(connection, clock::monotonic())))
+}
+
+fn lingering(connection: Connection, now: Duration) -> State {
+    if connection.watch_input().is_err() {
+        return State::Closed;
+    }
+    State::Lingering(Box::new(Lingering {
+        connection,
+        discarded: 0,
+        since: now,
+    }))
+}
+
+fn refusal(error: WireError) -> Vec<u8> {
+    let frame = Frame {
+        is_head: false,
+        version: tiny_http::HTTPVersion(1, 1),
+        keep_alive: false,
+    };
+    response::encode(error.problem().response(&id::random_hex()), &frame)
+}

@@ -1,0 +1,183 @@
+//! The HTTP/1.1 front: half-sync, half-async (Schmidt, POSA vol. 2). It is a library that is handed a function.
+//!
+//! One thread, the intake, accepts connections and collects each request until it is complete and checked; a fixed pool
+//! of workers runs the handler on requests that are complete; whoever answers writes the answer itself. Nothing here
+//! knows of agents, storage, models or who may read what.
+//!
+//! Why not `tiny_http`'s own server, or `rouille`'s on top of it: of 0.12.0 it was measured that its pool forgets
+//! connections that come in a burst, that one request with a huge `Content-Length` and no body aborts the process, that
+//! an `HTTP/2.0` request line costs a thread for ever, that any error of `accept` ends it, that stalled bodies stop its
+//! workers, that nothing bounds threads, header bytes or time, and that streams are held back in an 8 KiB buffer. None
+//! can be mended from outside. So `tiny_http` gives its wire types, `rouille` the types that handlers are written in,
+//! and the handling of connections between them is here.
+
+mod body;
+mod client_addr;
+mod connection;
+mod head;
+mod intake;
+mod pool;
+pub(crate) mod problem;
+mod request;
+mod responder;
+mod response;
+mod slot;
+mod sse;
+mod wire_error;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use polling::Poller;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+pub(crate) use client_addr::{NetworkError, TrustedProxies, address_key};
+pub(crate) use pool::{Permit, Pool};
+pub(crate) use request::Request;
+pub(crate) use responder::Responder;
+pub(crate) use sse::{ClientGone, EventStream};
+
+use intake::Intake;
+use slot::Shared;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    /// Threads that run handlers.
+    pub(crate) workers: usize,
+    /// Threads that generate answers, each with its permit.
+    pub(crate) generations: usize,
+    /// Open connections in all; lowered to what the descriptor limit allows.
+    pub(crate) connections_max: usize,
+    /// Open connections of one address, trusted proxies excepted; of IPv6 a /64 is one.
+    pub(crate) connections_per_address_max: usize,
+    pub(crate) trusted_proxies: TrustedProxies,
+    /// From the first byte of a request to the end of its head.
+    pub(crate) head_timeout: Duration,
+    /// From the end of the head to the end of the body.
+    pub(crate) body_timeout: Duration,
+    /// How long a connection may be open without a request.
+    pub(crate) idle_timeout: Duration,
+    /// For one write: a whole answer, or an event.
+    pub(crate) write_timeout: Duration,
+    pub(crate) body_bytes_max: usize,
+}
+
+/// A handler needs no more: its requests and answers are on the heap.
+const WORKER_STACK_BYTES: usize = 512 * 1024;
+/// Requests that may wait for a worker, beside those that run. What waits too long is refused anyway.
+const WAITING_MAX: usize = 1024;
+/// Descriptors that are not connections: database, listener, poller, log, and one for each call to a model.
+const OTHER_DESCRIPTORS: usize = 64;
+
+/// A bound port.
+pub(crate) struct Front {
+    settings: Settings,
+    shared: Arc<Shared>,
+    listener: TcpListener,
+    local_addr: SocketAddr,
+}
+
+/// For stopping the front from another thread.
+#[derive(Clone)]
+pub(crate) struct FrontHandle(Arc<Shared>);
+
+impl Front {
+    /// Takes the port. Raises the soft limit of descriptors to the hard one.
+    pub(crate) fn bind(mut settings: Settings) -> io::Result<Self> {
+        let descriptors = raise_descriptor_limit();
+        let for_connections = descriptors
+            .saturating_sub(OTHER_DESCRIPTORS + settings.generations)
+            .max(16);
+        if settings.connections_max > for_connections {
+            tracing::warn!(
+                descriptors,
+                "server.max_connections is lowered to {for_connections}: raise the limit of open files"
+            );
+            settings.connections_max = for_connections;
+        }
+        let listener = TcpListener::bind(settings.listen)?;
+        listener.set_nonblocking(true)?;
+        let local_addr = listener.local_addr()?;
+        Ok(Self {
+            settings,
+            shared: Arc::new(Shared::new(Poller::new()?)),
+            listener,
+            local_addr,
+        })
+    }
+
+    /// Where it really listens, also if port 0 was asked for.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    pub(crate) fn handle(&self) -> FrontHandle {
+        FrontHandle(self.shared.clone())
+    }
+
+    /// Serves on this thread; returns when it was drained and the last connection has gone, or when it was closed.
+    pub(crate) fn run(
+        self,
+        handler: impl Fn(Request, Responder) + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let Self {
+            settings,
+            shared,
+            listener,
+            ..
+        } = self;
+        let workers = Pool::new(
+            "worker",
+            settings.workers,
+            settings.workers + WAITING_MAX,
+            WORKER_STACK_BYTES,
+        )?;
+        Intake::new(
+            Arc::new(settings),
+            shared,
+            listener,
+            workers,
+            Arc::new(handler),
+        )?
+        .run();
+        Ok(())
+    }
+}
+
+impl FrontHandle {
+    /// Accepts no more, closes what is idle and lets the rest end; answers say `Connection: close`.
+    pub(crate) fn drain(&self) {
+        self.0.drain();
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.is_draining()
+    }
+
+    /// Waits for nobody any longer. Only after `drain`.
+    pub(crate) fn close(&self) {
+        self.0.close();
+    }
+}
+
+fn raise_descriptor_limit() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let current = if setrlimit(Resource::Nofile, raised).is_ok() {
+        limit.maximum
+    } else {
+        limit.current
+    };
+    current.map_or(usize::MAX, |current| {
+        usize::try_from(current).unwrap_or(usize::MAX)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! A connection's place: with the intake, or with a worker. Between the two it changes hands under the slot's lock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use polling::Poller;
+
+use super::body::Collector;
+use super::connection::Connection;
+use super::head::{Head, Scan};
+use crate::clock;
+
+/// Where a connection stands.
+pub(super) enum State {
+    /// The intake collects its next request.
+    Reading(Box<Reading>),
+    /// A worker has it.
+    Busy,
+    /// The intake writes what a worker could not.
+    Writing(Box<Writing>),
+    /// All is said; what still comes in is thrown away, so that no reset overtakes the last answer.
+    Lingering(Box<Lingering>),
+    Closed,
+}
+
+pub(super) struct Reading {
+    pub(super) connection: Connection,
+    pub(super) scan: Scan,
+    /// The head, once it is whole, and the body as far as it has come.
+    pub(super) head: Option<(Head, Collector)>,
+    /// Whether anything of the request has come.
+    pub(super) has_begun: bool,
+    /// When it went idle, or the request began, or its head was whole.
+    pub(super) since: Duration,
+}
+
+impl Reading {
+    pub(super) fn new(connection: Connection, now: Duration) -> Self {
+        Self {
+            connection,
+            scan: Scan::default(),
+            head: None,
+            has_begun: false,
+            since: now,
+        }
+    }
+}
+
+pub(super) struct Writing {
+    pub(super) connection: Connection,
+    pub(super) output: Vec<u8>,
+    pub(super) sent: usize,
+    pub(super) keep_alive: bool,
+    pub(super) since: Duration,
+}
+
+pub(super) struct Lingering {
+    pub(super) connection: Connection,
+    pub(super) discarded: usize,
+    pub(super) since: Duration,
+}
+
+/// What the intake and everybody who holds a connection share.
+pub(super) struct Shared {
+    pub(super) poller: Arc<Poller>,
+    /// Keys of slots that the intake should look at.
+    attention: Mutex<Vec<usize>>,
+    draining: AtomicBool,
+    closing: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(poller: Poller) -> Self {
+        Self {
+            poller: Arc::new(poller),
+            attention: Mutex::default(),
+            draining: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn take_attention(&self) -> Vec<usize> {
+        std::mem::take(&mut self.attention.lock())
+    }
+
+    /// Has the intake look at a slot.
+    pub(super) fn request_attention(&self, key: usize) {
+        self.attention.lock().push(key);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Err(error) = self.poller.notify() {
+            tracing::error!(%error, "the intake could not be woken");
+        }
+    }
+}
+
+/// The way of a connection back to the intake.
+#[derive(Clone)]
+pub(super) struct Slot {
+    pub(super) key: usize,
+    pub(super) state: Arc<Mutex<State>>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl Slot {
+    /// After a whole answer: for the next request, or to linger and close.
+    pub(super) fn give_back(&self, connection: Connection, keep_alive: bool) {
+        let now = clock::monotonic();
+        if !keep_alive {
+            connection.stop_sending();
+            self.hand_over(State::Lingering(Box::new(Lingering {
+                connection,
+                discarded: 0,
+                since: now,
+            })));
+        } else if connection.input.is_empty() {
+            // The common way, without waking the intake: the next event is the next request.
+            let mut state = self.state.lock();
+            let reading = Box::new(Reading::new(connection, now));
+            let watched = reading.connection.watch_input();
+            *state = State::Reading(reading);
+            drop(state);
+            if watched.is_err() || self.shared.is_draining() {
+                self.shared.request_attention(self.key);
+            }
+        } else {
+            self.hand_over(State::Reading(Box::new(Reading::new(connection, now))));
+        }
+    }
+
+    /// What is left of an answer, for the intake to write.
+    pub(super) fn give_output(
+        &self,
+        connection: Connection,
+        output: Vec<u8>,
+        sent: usize,
+        keep_alive: bool,
+    ) {
+        let since = clock::monotonic();
+        self.hand_over(State::Writing(Box::new(Writing {
+            connection,
+            output,
+            sent,
+            keep_alive,
+            since,
+        })));
+    }
+
+    /// The connection is gone; its place may be given to another.
+    pub(super) fn close(&self) {
+        *self.state.lock() = State::Closed;
+        self.shared.attention.lock().push(self.key);
+        // A newcomer wakes the intake anyway; only one that waits for the last to go must hear of it.
+        if self.shared.is_draining() {
+            self.shared.wake();
+        }
+    }
+
+    fn hand_over(&self, state: State) {
+        *self.state.lock() = state;
+        self.shared.request_attention(self.key);
+    }
+}
