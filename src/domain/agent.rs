@@ -167,3 +167,53 @@ pub(crate) struct Budget {
     /// Bytes of stored events of the agent in a UTC day.
     pub(crate) event_bytes_per_day: u64,
 }
+
+/// For tests: an agent with two FAQ entries.
+#[cfg(test)]
+pub(crate) fn sample() -> Agent {
+    let faq = |question: &str, answer: &str| Faq {
+        question: question.into(),
+        answer: answer.into(),
+        url: None,
+    };
+    Agent {
+        appearance: Appearance {
+            id: AgentId::parse("demo").unwrap(),
+            name: "Demo".into(),
+            language: "en".into(),
+            greeting: String::new(),
+            starter_prompts: Vec::new(),
+            theme: Theme {
+                accent: "#000000".into(),
+                mode: Mode::Auto,
+                side: Side::Right,
+                radius_px: 0,
+            },
+            lead_form: LeadForm {
+                enabled: false,
+                title: String::new(),
+                submit_label: String::new(),
+                thanks: String::new(),
+                consent: None,
+                fields: Vec::new(),
+            },
+            rules: Vec::new(),
+        },
+        allowed_origins: AllowedOrigins::default(),
+        system_prompt: "Be brief.".into(),
+        faq: vec![
+            faq("Where are you?", "In Bremen."),
+            faq("What does it cost?", "Nothing."),
+        ],
+        unknown_answer: None,
+        models: Vec::new(),
+        budget: Budget {
+            window: Duration::from_secs(86_400),
+            messages: 60,
+            tokens: 40_000,
+            answer_tokens: 800,
+            agent_tokens_per_day: 2_000_000,
+            event_bytes_per_day: 1 << 28,
+        },
+    }
+}

@@ -87,6 +87,22 @@ pub(crate) struct Message {
     pub(crate) created_at: Timestamp,
 }
 
+/// A visitor's message, as far as an answer needs to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub(crate) id: MessageId,
+    pub(crate) created_at: Timestamp,
+}
+
+impl Question {
+    pub(crate) fn new(now: Timestamp) -> Self {
+        Self {
+            id: MessageId::new(now),
+            created_at: now,
+        }
+    }
+}
+
 /// The page on which the widget stands, as the page says: data, never an instruction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Page {

@@ -1,0 +1,52 @@
+-- Who spoke with which agent, what was said, and what it cost.
+
+create table visitors (
+    id            blob not null primary key, -- UUIDv4: what lets a visitor resume, so it is never guessable
+    agent_id      text not null,             -- a visitor belongs to one agent; elsewhere the id is unknown
+    created_at_ms integer not null           -- all times: milliseconds since the epoch, UTC
+) strict, without rowid;
+
+create table conversations (
+    id            blob not null primary key, -- UUIDv7
+    visitor_id    blob not null references visitors (id) on delete cascade,
+    agent_id      text not null,
+    created_at_ms integer not null,
+    active_at_ms  integer not null           -- of the last message, lead or event: what resuming goes by
+) strict, without rowid;
+
+create index conversations_of_visitor on conversations (visitor_id, active_at_ms);
+
+create table messages (
+    seq               integer not null primary key, -- the order of commits: the order of a conversation
+    id                blob not null unique,         -- UUIDv7
+    conversation_id   blob not null references conversations (id) on delete cascade,
+    role              text not null check (role in ('user', 'assistant')),
+    content           text not null,
+    created_at_ms     integer not null,
+    -- of a visitor's message
+    client_message_id text,                         -- the client's own id: a repetition never asks the model twice
+    charged_tokens    integer,                      -- reserved when it was accepted, what was used once it is answered
+    page_url          text,
+    page_title        text,
+    page_referrer     text,
+    -- of an answer
+    question_id       blob,                         -- messages.id of what it answers
+    status            text check (status in ('complete', 'partial')),
+    finish_reason     text,
+    input_tokens      integer,
+    output_tokens     integer,
+    model             text                          -- the model of widget.toml that answered; empty: none did to the end
+) strict;
+
+create index messages_of_conversation on messages (conversation_id, seq);
+create unique index messages_by_client_id on messages (conversation_id, client_message_id)
+    where client_message_id is not null;
+create unique index messages_by_question on messages (question_id) where question_id is not null;
+
+create table agent_days (
+    agent_id    text not null,
+    day         integer not null,           -- UTC, in days since the epoch
+    tokens      integer not null default 0, -- charged or reserved
+    event_bytes integer not null default 0, -- of stored events
+    primary key (agent_id, day)
+) strict, without rowid;

@@ -1,0 +1,322 @@
+//! `messages`: what was said, in order, and what it cost.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::conversations::{Speaker, touch};
+use super::{Commit, Store, StoreError, budgets};
+use crate::domain::conversation::{FinishReason, Message, Page, Question, Role, Status, Usage};
+use crate::domain::id::{AgentId, ConversationId, MessageId};
+use crate::domain::time::Timestamp;
+
+/// A visitor's message, to be stored with what is reserved for its answer.
+#[derive(Clone, Debug)]
+pub(crate) struct NewQuestion {
+    pub(crate) speaker: Speaker,
+    pub(crate) id: MessageId,
+    pub(crate) content: String,
+    pub(crate) client_message_id: Option<String>,
+    pub(crate) page: Page,
+    pub(crate) created_at: Timestamp,
+    pub(crate) reserved_tokens: u64,
+}
+
+/// How a question ended, to be stored. Without content there was no answer: only the cost is settled.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) conversation: ConversationId,
+    pub(crate) agent: AgentId,
+    pub(crate) question: MessageId,
+    pub(crate) id: MessageId,
+    pub(crate) content: String,
+    pub(crate) status: Status,
+    pub(crate) finish_reason: FinishReason,
+    pub(crate) usage: Usage,
+    /// The model that answered; empty: none did to the end.
+    pub(crate) model: String,
+    pub(crate) created_at: Timestamp,
+    /// What the question has cost in all: replaces what was reserved for it.
+    pub(crate) charged_tokens: u64,
+}
+
+/// A question that the client sent before, under the same id of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) question: Question,
+    pub(crate) content: String,
+    pub(crate) charged_tokens: u64,
+    /// None: its answer failed before the first word, or the server was killed.
+    pub(crate) answer: Option<Answered>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub(crate) message: Message,
+    pub(crate) finish_reason: FinishReason,
+    pub(crate) usage: Usage,
+}
+
+/// What one question has cost, or may yet cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    pub(crate) question: MessageId,
+    pub(crate) at: Timestamp,
+    pub(crate) tokens: u64,
+}
+
+/// All that accepting a message needs to know of its conversation, as of one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ConversationState {
+    pub(crate) asked: Option<Asked>,
+    /// One for each question after the window's start, oldest first. What a clock that stepped back left in the
+    /// future counts too.
+    pub(crate) spent: Vec<Spent>,
+    /// The newest messages, oldest first.
+    pub(crate) history: Vec<Message>,
+}
+
+impl Store {
+    /// The newest `limit` messages, oldest first.
+    pub(crate) fn recent_messages(
+        &self,
+        conversation: ConversationId,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        self.read(|connection| recent(connection, conversation, limit))
+    }
+
+    /// The question with this client id, the costs since `window_start` and the newest `history_max` messages.
+    pub(crate) fn conversation_state(
+        &self,
+        conversation: ConversationId,
+        client_message_id: Option<&str>,
+        window_start: Timestamp,
+        history_max: u32,
+    ) -> Result<ConversationState, StoreError> {
+        self.read(|connection| {
+            Ok(ConversationState {
+                asked: match client_message_id {
+                    Some(client_id) => asked(connection, conversation, client_id)?,
+                    None => None,
+                },
+                spent: spent(connection, conversation, window_start)?,
+                history: recent(connection, conversation, history_max)?,
+            })
+        })
+    }
+
+    /// Stores a visitor's message, and its visitor and conversation if they are new.
+    pub(crate) fn insert_question(&self, question: NewQuestion) -> Commit<()> {
+        self.write(move |connection| {
+            let NewQuestion { speaker, id, content, client_message_id, page, created_at, reserved_tokens } = question;
+            touch(connection, &speaker, created_at)?;
+            connection
+                .prepare_cached(
+                    "insert into messages (id, conversation_id, role, content, created_at_ms, client_message_id,
+                                           charged_tokens, page_url, page_title, page_referrer)
+                     values (?1, ?2, 'user', ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                )?
+                .execute(params![
+                    id.as_bytes(),
+                    speaker.conversation.as_bytes(),
+                    content,
+                    created_at.ms(),
+                    client_message_id,
+                    signed(reserved_tokens),
+                    page.url,
+                    page.title,
+                    page.referrer,
+                ])?;
+            budgets::charge(connection, &speaker.agent, created_at.day(), signed(reserved_tokens))
+        })
+    }
+
+    /// Reserves once more for a question that was never answered.
+    pub(crate) fn reask(
+        &self,
+        question: MessageId,
+        agent: &AgentId,
+        now: Timestamp,
+        reserved_tokens: u64,
+    ) -> Commit<()> {
+        let agent = agent.clone();
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "update messages set charged_tokens = charged_tokens + ?2 where id = ?1",
+                )?
+                .execute(params![question.as_bytes(), signed(reserved_tokens)])?;
+            budgets::charge(connection, &agent, now.day(), signed(reserved_tokens))
+        })
+    }
+
+    /// Stores an answer and settles what its question cost, on the day of the settling.
+    pub(crate) fn finish_answer(&self, answer: Answer) -> Commit<()> {
+        self.write(move |connection| {
+            if !answer.content.is_empty() {
+                insert_answer(connection, &answer)?;
+            }
+            settle(connection, &answer)
+        })
+    }
+}
+
+fn insert_answer(connection: &Connection, answer: &Answer) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "insert into messages (id, conversation_id, role, content, created_at_ms, question_id, status,
+                                   finish_reason, input_tokens, output_tokens, model)
+             values (?1, ?2, 'assistant', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            answer.id.as_bytes(),
+            answer.conversation.as_bytes(),
+            answer.content,
+            answer.created_at.ms(),
+            answer.question.as_bytes(),
+            match answer.status {
+                Status::Complete => "complete",
+                Status::Partial => "partial",
+            },
+            answer.finish_reason.as_str(),
+            answer.usage.input_tokens,
+            answer.usage.output_tokens,
+            answer.model,
+        ])?;
+    connection
+        .prepare_cached("update conversations set active_at_ms = ?2 where id = ?1")?
+        .execute(params![
+            answer.conversation.as_bytes(),
+            answer.created_at.ms()
+        ])?;
+    Ok(())
+}
+
+/// What was reserved gives way to what was used, on the question and in the agent's day.
+fn settle(connection: &Connection, answer: &Answer) -> Result<(), StoreError> {
+    let (reserved, asked_at): (i64, i64) = connection
+        .prepare_cached(
+            "select coalesce(charged_tokens, 0), created_at_ms from messages where id = ?1",
+        )?
+        .query_row([answer.question.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let charged = signed(answer.charged_tokens);
+    connection
+        .prepare_cached("update messages set charged_tokens = ?2 where id = ?1")?
+        .execute(params![answer.question.as_bytes(), charged])?;
+    budgets::charge(
+        connection,
+        &answer.agent,
+        Timestamp::from_ms(asked_at).day(),
+        charged - reserved,
+    )
+}
+
+fn asked(
+    connection: &Connection,
+    conversation: ConversationId,
+    client_id: &str,
+) -> Result<Option<Asked>, StoreError> {
+    let found = connection
+        .prepare_cached(
+            "select id, created_at_ms, content, coalesce(charged_tokens, 0) from messages
+             where conversation_id = ?1 and client_message_id = ?2",
+        )?
+        .query_row(params![conversation.as_bytes(), client_id], |row| {
+            Ok(Asked {
+                question: Question {
+                    id: MessageId::from_bytes(row.get(0)?),
+                    created_at: Timestamp::from_ms(row.get(1)?),
+                },
+                content: row.get(2)?,
+                charged_tokens: unsigned(row.get(3)?),
+                answer: None,
+            })
+        })
+        .optional()?;
+    let Some(mut asked) = found else {
+        return Ok(None);
+    };
+    asked.answer = answer_to(connection, asked.question.id)?;
+    Ok(Some(asked))
+}
+
+fn answer_to(connection: &Connection, question: MessageId) -> Result<Option<Answered>, StoreError> {
+    let answer = connection
+        .prepare_cached(
+            "select id, role, content, status, created_at_ms, finish_reason, coalesce(input_tokens, 0),
+                    coalesce(output_tokens, 0)
+             from messages where question_id = ?1",
+        )?
+        .query_row([question.as_bytes()], |row| {
+            Ok(Answered {
+                message: message(row)?,
+                finish_reason: FinishReason::parse(row.get_ref(5)?.as_str()?).unwrap_or(FinishReason::Stop),
+                usage: Usage { input_tokens: row.get(6)?, output_tokens: row.get(7)? },
+            })
+        })
+        .optional()?;
+    Ok(answer)
+}
+
+fn spent(
+    connection: &Connection,
+    conversation: ConversationId,
+    window_start: Timestamp,
+) -> Result<Vec<Spent>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "select id, created_at_ms, coalesce(charged_tokens, 0) from messages
+         where conversation_id = ?1 and role = 'user' and created_at_ms > ?2 order by seq",
+    )?;
+    let rows = statement.query_map(params![conversation.as_bytes(), window_start.ms()], |row| {
+        Ok(Spent {
+            question: MessageId::from_bytes(row.get(0)?),
+            at: Timestamp::from_ms(row.get(1)?),
+            tokens: unsigned(row.get(2)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn recent(
+    connection: &Connection,
+    conversation: ConversationId,
+    limit: u32,
+) -> Result<Vec<Message>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "select id, role, content, status, created_at_ms from messages
+         where conversation_id = ?1 order by seq desc limit ?2",
+    )?;
+    let rows = statement.query_map(params![conversation.as_bytes(), limit], message)?;
+    let mut messages = rows.collect::<Result<Vec<_>, _>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
+/// From the columns id, role, content, status, created_at_ms.
+fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    let role = match row.get_ref(1)?.as_str()? {
+        "user" => Role::User,
+        _ => Role::Assistant,
+    };
+    let status = match row.get_ref(3)?.as_str_or_null()? {
+        None => None,
+        Some("complete") => Some(Status::Complete),
+        Some(_) => Some(Status::Partial),
+    };
+    Ok(Message {
+        id: MessageId::from_bytes(row.get(0)?),
+        role,
+        content: row.get(2)?,
+        status,
+        created_at: Timestamp::from_ms(row.get(4)?),
+    })
+}
+
+fn signed(tokens: u64) -> i64 {
+    i64::try_from(tokens).unwrap_or(i64::MAX)
+}
+
+fn unsigned(tokens: i64) -> u64 {
+    u64::try_from(tokens).unwrap_or(0)
+}

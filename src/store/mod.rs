@@ -1,0 +1,251 @@
+//! Storage: one SQLite file in WAL mode, readers from a pool, one writer.
+//!
+//! A public method is one transaction. A write goes to the writer's queue and comes back as a [`Commit`], which is
+//! answered after the commit that carried it is on the disk (`synchronous=FULL`): nothing is acknowledged before. A read
+//! takes a connection of the pool for as long as the method runs, never longer. One writer was chosen over a write pool:
+//! SQLite has one write lock anyway, and gathering what has queued into one commit is what makes durable writes fast.
+//!
+//! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
+
+mod budgets;
+mod conversations;
+mod events;
+mod faq;
+mod leads;
+mod messages;
+mod schema;
+mod writer;
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use r2d2_sqlite::SqliteConnectionManager;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+pub(crate) use conversations::{Resume, Speaker};
+pub(crate) use events::Stored;
+pub(crate) use faq::{FaqHit, FaqIndex};
+pub(crate) use messages::{Answer, Answered, Asked, ConversationState, NewQuestion, Spent};
+pub(crate) use writer::Commit;
+
+use crate::clock;
+use writer::Writer;
+
+/// The name of the database in the data folder. Its `-wal` and `-shm` belong to it.
+const FILE_NAME: &str = "widgetd.db";
+/// How long a reader is waited for; then the request is refused as busy.
+const READER_WAIT: Duration = Duration::from_secs(1);
+/// How long a statement waits for a lock: of a backup tool, say, since our own writer is alone.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+/// How long what was seen of the free disk space holds.
+const DISK_LOOK: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// The data folder; made, for its owner alone, if it is missing.
+    pub(crate) folder: PathBuf,
+    /// Connections for reading, 1–64.
+    pub(crate) readers: u32,
+    /// With less than this free, events are refused while messages and leads still work.
+    pub(crate) free_disk_floor_bytes: u64,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("the disk is full")]
+    Full,
+    #[error("less disk space is free than the floor for events")]
+    DiskFloor,
+    #[error("the database is busy")]
+    Busy,
+    #[error("the database is closed")]
+    Closed,
+    #[error(
+        "it was written by a newer widgetd (its schema is version {found}, this one knows {known}): install that version again, or restore an older backup"
+    )]
+    TooNew { found: usize, known: usize },
+    #[error("{} is not a database of widgetd", path.display())]
+    Foreign { path: PathBuf },
+    #[error("the database is damaged: {0}")]
+    Corrupt(String),
+    #[error("the last commit failed")]
+    Failing,
+    #[error("a write panicked")]
+    Panicked,
+    #[error("{0}")]
+    Io(String),
+    #[error("{0}")]
+    Sqlite(String),
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Corrupt(error.to_string())
+            }
+            _ => Self::Sqlite(error.to_string()),
+        }
+    }
+}
+
+/// The open database. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    readers: r2d2::Pool<SqliteConnectionManager>,
+    writer: Writer,
+    disk: DiskFloor,
+}
+
+impl Store {
+    /// Opens the database of the folder, or makes it, and brings its schema up to date.
+    pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&settings.folder)?;
+        let path = settings.folder.join(FILE_NAME);
+        // SQLite would make it readable for all; a link in its place could lead anywhere.
+        let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .custom_flags(no_follow)
+            .open(&path)?;
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::prepare(&mut connection, &path)?;
+        Ok(Self(Arc::new(Inner {
+            readers: readers(&path, settings.readers)?,
+            writer: Writer::start(connection)?,
+            disk: DiskFloor::new(settings),
+            path,
+        })))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Whether reads are answered and the last commit went well.
+    pub(crate) fn ready(&self) -> Result<(), StoreError> {
+        self.read(|connection| Ok(connection.query_row("select 1", [], |_| Ok(()))?))?;
+        self.0.writer.ready()
+    }
+
+    /// Commits what has queued and closes; later writes are refused.
+    pub(crate) fn close(&self) {
+        self.0.writer.close();
+    }
+
+    /// Runs `work` in a savepoint of the next commit.
+    fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Commit<T> {
+        self.0.writer.write(work)
+    }
+
+    /// Runs `work` in one read transaction.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.0.readers.get().map_err(|_| StoreError::Busy)?;
+        let transaction = connection.transaction()?;
+        work(&transaction)
+    }
+
+    /// Whether there is room for what can be done without.
+    fn check_disk_floor(&self) -> Result<(), StoreError> {
+        self.0.disk.check(clock::monotonic())
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+/// What is set for each connection, not for the file.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(LOCK_WAIT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.execute_batch(
+        "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma temp_store = memory;",
+    )
+}
+
+fn readers(path: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager>, StoreError> {
+    let manager = SqliteConnectionManager::file(path)
+        .with_flags(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .with_init(|connection| {
+            configure(connection)?;
+            connection.execute_batch("pragma query_only = on;")
+        });
+    r2d2::Pool::builder()
+        .max_size(count)
+        .connection_timeout(READER_WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_on_check_out(false)
+        .thread_pool(Arc::new(
+            scheduled_thread_pool::ScheduledThreadPool::with_name("readers-{}", 1),
+        ))
+        .build(manager)
+        .map_err(|error| StoreError::Io(error.to_string()))
+}
+
+/// Looks at the free space of the disk, at most once a second.
+struct DiskFloor {
+    folder: PathBuf,
+    floor_bytes: u64,
+    looked: Mutex<Option<(Duration, bool)>>,
+}
+
+impl DiskFloor {
+    fn new(settings: &Settings) -> Self {
+        Self {
+            folder: settings.folder.clone(),
+            floor_bytes: settings.free_disk_floor_bytes,
+            looked: Mutex::default(),
+        }
+    }
+
+    fn check(&self, now: Duration) -> Result<(), StoreError> {
+        let mut looked = self.looked.lock();
+        let has_room = match *looked {
+            Some((then, has_room)) if now.saturating_sub(then) < DISK_LOOK => has_room,
+            _ => {
+                let disk = rustix::fs::statvfs(&self.folder).map_err(std::io::Error::from)?;
+                let has_room = disk.f_bavail.saturating_mul(disk.f_frsize) >= self.floor_bytes;
+                *looked = Some((now, has_room));
+                has_room
+            }
+        };
+        if has_room {
+            Ok(())
+        } else {
+            Err(StoreError::DiskFloor)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! The schema: numbered files of `sql/`, applied in order at start. A file is never edited after a release.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use rusqlite_migration::{Error, M, MigrationDefinitionError, Migrations, SchemaVersion};
+
+use super::StoreError;
+
+/// "wdgt": tells our database from another program's (SQLite's `application_id`).
+const APPLICATION_ID: i32 = 0x7764_6774;
+
+static STEPS: [M<'static>; 3] = [
+    M::up(include_str!("../../sql/0001_conversations.sql")),
+    M::up(include_str!("../../sql/0002_leads.sql")),
+    M::up(include_str!("../../sql/0003_events.sql")),
+];
+
+/// Checks whose file it is and that it is whole, sets it up for durable commits and brings it to the newest schema.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let foreign = || StoreError::Foreign {
+        path: path.to_owned(),
+    };
+    let application_id: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    match (application_id, tables) {
+        (APPLICATION_ID, _) => check_health(connection)?,
+        (0, 0) => connection.pragma_update(None, "application_id", APPLICATION_ID)?,
+        _ => return Err(foreign()),
+    }
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Io(format!(
+            "the write-ahead log cannot be used there (SQLite says \"{mode}\"): put storage.folder on a local disk"
+        )));
+    }
+    // The log is folded back after 16 MB; what it grew to beyond 64 MB under a long reader is given back.
+    connection
+        .execute_batch("pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 67108864;")?;
+    migrate(connection)
+}
+
+fn check_health(connection: &Connection) -> Result<(), StoreError> {
+    let health: String = connection.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
+    if health == "ok" {
+        Ok(())
+    } else {
+        Err(StoreError::Corrupt(health))
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let steps = Migrations::from_slice(&STEPS);
+    steps.to_latest(connection).map_err(|error| match error {
+        Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
+            StoreError::TooNew {
+                found: steps.current_version(connection).map_or(0, found),
+                known: STEPS.len(),
+            }
+        }
+        Error::RusqliteError { err, .. } => err.into(),
+        error => StoreError::Sqlite(error.to_string()),
+    })
+}
+
+fn found(version: SchemaVersion) -> usize {
+    match version {
+        SchemaVersion::NoneSet => 0,
+        SchemaVersion::Inside(version) | SchemaVersion::Outside(version) => version.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/schema.sql");
+
+    /// The whole schema as SQLite has it after all steps.
+    fn schema() -> String {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let mut statement = connection
+            .prepare("select sql from sqlite_schema where sql is not null order by tbl_name, type desc, name")
+            .unwrap();
+        let statements = statement
+            .query_map([], |row| row.get::<_, String>(0))
+            .unwrap();
+        let head = "-- The schema as the numbered files make it. Generated: UPDATE_SCHEMA=1 cargo test schema\n";
+        statements.fold(head.to_owned(), |text, sql| {
+            format!("{text}\n{};\n", sql.unwrap())
+        })
+    }
+
+    #[test]
+    fn schema_sql_is_what_the_steps_make() {
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(SCHEMA, schema()).unwrap();
+        }
+        let written = std::fs::read_to_string(SCHEMA).unwrap_or_default();
+        assert_eq!(written, schema(), "run: UPDATE_SCHEMA=1 cargo test schema");
+    }
+
+    #[test]
+    fn every_numbered_file_is_a_step() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql");
+        let names = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(
+            names.filter(|name| name.starts_with('0')).count(),
+            STEPS.len()
+        );
+    }
+}
