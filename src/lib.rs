@@ -7,5 +7,6 @@ mod domain;
 mod http;
 mod limiter;
 mod log;
+mod model;
 mod store;
 mod token;

@@ -1,0 +1,97 @@
+//! Whether a model is worth asking: one that failed several times in a row is left alone for a while. Pure.
+
+use std::time::Duration;
+
+const FAILURES_MAX: u32 = 3;
+const PAUSE: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Breaker {
+    /// In a row.
+    failures: u32,
+    skipped_until: Option<Duration>,
+}
+
+/// For the operator to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LinkStatus {
+    pub(crate) is_skipped: bool,
+    pub(crate) failures: u32,
+}
+
+impl Breaker {
+    pub(super) fn status(&self, now: Duration) -> LinkStatus {
+        LinkStatus {
+            is_skipped: self.skipped_until.is_some_and(|until| now < until),
+            failures: self.failures,
+        }
+    }
+
+    /// Whether to ask now. When the pause is over one question goes through as a probe, and the pause begins anew for the
+    /// others until it is known how that went.
+    pub(super) fn admit(&mut self, now: Duration) -> bool {
+        match self.skipped_until {
+            None => true,
+            Some(until) if now < until => false,
+            Some(_) => {
+                self.skipped_until = Some(now + PAUSE);
+                true
+            }
+        }
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether this failure begins a pause.
+    pub(super) fn failed(&mut self, now: Duration) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < FAILURES_MAX {
+            return false;
+        }
+        self.skipped_until = Some(now + PAUSE);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn three_failures_in_a_row_begin_a_pause_and_one_probe_ends_it() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.failed(at(0)));
+        assert!(!breaker.failed(at(1)));
+        assert!(breaker.admit(at(2)));
+        assert!(breaker.failed(at(2)));
+        assert!(!breaker.admit(at(31)));
+        assert!(breaker.status(at(31)).is_skipped);
+        assert!(breaker.admit(at(32)), "the probe");
+        assert!(!breaker.admit(at(33)), "one probe at a time");
+        breaker.succeeded();
+        assert!(breaker.admit(at(34)));
+        assert_eq!(
+            breaker.status(at(34)),
+            LinkStatus {
+                is_skipped: false,
+                failures: 0
+            }
+        );
+    }
+
+    #[test]
+    fn a_success_between_failures_starts_the_count_again() {
+        let mut breaker = Breaker::default();
+        for second in 0..20 {
+            assert!(!breaker.failed(at(second)));
+            assert!(!breaker.failed(at(second)));
+            breaker.succeeded();
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Models: a chain of links, asked in order until one answers.
+//!
+//! A question goes in as a [`Prompt`], the answer comes out through a [`Listener`], word by word, on the thread that
+//! asked. The listener is also called while there is nothing to say, at least each second, so that one thread can watch
+//! its client too; when it breaks, the call is closed at once. Retry and fall-through happen before the first word only:
+//! no visitor sees the beginnings of two answers. Nothing here knows visitors, storage or HTTP towards the client.
+
+mod breaker;
+mod builtin;
+mod chain;
+mod openai;
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::Duration;
+
+pub(crate) use chain::{Chain, Link};
+pub(crate) use openai::{EndpointError, endpoint};
+
+use crate::domain::conversation::{FinishReason, Role, Usage};
+use crate::domain::secret::Secret;
+
+/// The name of the embedded model in `widget.toml`.
+pub(crate) const BUILTIN: &str = "builtin";
+
+/// An OpenAI-compatible model: one `[[model]]` of `widget.toml`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    /// The whole URL of chat completions, as [`endpoint`] makes it.
+    pub(crate) url: String,
+    pub(crate) model: String,
+    /// Sent as `Authorization: Bearer`.
+    pub(crate) key: Option<Secret>,
+    pub(crate) headers: Vec<(String, Secret)>,
+    /// 0–2; none: the server's default.
+    pub(crate) temperature: Option<f32>,
+    pub(crate) max_tokens_field: MaxTokensField,
+    /// Whether usage may be asked for.
+    pub(crate) stream_options: bool,
+    /// Tokens of FAQ and history that it may be sent.
+    pub(crate) context_tokens: u32,
+    pub(crate) connect_timeout: Duration,
+    /// Until the first word, connecting included.
+    pub(crate) first_token_timeout: Duration,
+    /// Between words.
+    pub(crate) idle_timeout: Duration,
+    /// For the whole answer.
+    pub(crate) total_timeout: Duration,
+}
+
+/// What the limit of output tokens is called: newer models of OpenAI insist on the longer name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MaxTokensField {
+    MaxTokens,
+    MaxCompletionTokens,
+}
+
+/// A question with everything that a model may know.
+#[derive(Clone, Debug)]
+pub(crate) struct Prompt {
+    pub(crate) system: String,
+    /// Oldest first, roles alternating, beginning with the user.
+    pub(crate) history: Vec<Turn>,
+    pub(crate) question: String,
+    /// What the builtin model says.
+    pub(crate) builtin: BuiltinAnswer,
+    pub(crate) answer_tokens_max: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) role: Role,
+    pub(crate) content: String,
+}
+
+/// What the FAQ has for a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BuiltinAnswer {
+    Found { answer: String, url: Option<String> },
+    Unknown { text: String },
+}
+
+/// What a listener is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Update<'a> {
+    /// The question is on its way; then at least each second until there is more to say.
+    Waiting,
+    /// A piece of the answer: not empty, whole characters.
+    Text(&'a str),
+}
+
+/// Hears the answer. `Break` closes the call: it ends as [`ModelError::Cancelled`].
+pub(crate) type Listener = Rc<dyn Fn(Update<'_>) -> ControlFlow<()>>;
+
+/// An answer that came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) finish_reason: FinishReason,
+    /// None: the model did not say.
+    pub(crate) usage: Option<Usage>,
+    /// The name of the link that answered.
+    pub(crate) model: String,
+}
+
+/// Why there is no answer, or no whole one. The texts are for the operator's log, not for visitors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ModelError {
+    #[error("it could not be reached: {0}")]
+    Connect(String),
+    #[error("it answered {status}: {message}")]
+    Status {
+        status: u16,
+        message: String,
+        retry_after: Option<Duration>,
+    },
+    #[error("no word came in time")]
+    FirstToken,
+    #[error("the answer stalled")]
+    Stalled,
+    #[error("the answer took too long in all")]
+    Total,
+    #[error("the answer was cut off")]
+    Cut,
+    #[error("it sent no answer")]
+    Empty,
+    #[error("it only wanted to call tools")]
+    ToolsOnly,
+    #[error("its answer makes no sense: {0}")]
+    Garbled(String),
+    #[error("a line or the answer is too long")]
+    TooLong,
+    #[error("it failed midway: {0}")]
+    Failed(String),
+    #[error("the call was cancelled")]
+    Cancelled,
+    #[error("no model is configured")]
+    NoModel,
+}
+
+impl ModelError {
+    pub(crate) fn is_timeout(&self) -> bool {
+        matches!(self, Self::FirstToken | Self::Stalled | Self::Total)
+    }
+
+    /// Whether the model may have worked on the question: it then has a price, even without a word.
+    pub(crate) fn may_have_cost(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Status { .. } | Self::NoModel => false,
+            Self::FirstToken
+            | Self::Stalled
+            | Self::Total
+            | Self::Cut
+            | Self::Empty
+            | Self::ToolsOnly
+            | Self::Garbled(_)
+            | Self::TooLong
+            | Self::Failed(_)
+            | Self::Cancelled => true,
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Events to words: what the chunks of `/v1/chat/completions` say, whichever server wrote them. Pure.
+//!
+//! Every field is optional and may be of another type than the format says; what is not understood is passed over. The
+//! servers named are those that were seen to do it.
+
+use serde_json::Value;
+
+use super::error_body::error_of;
+use super::events::Event;
+use crate::domain::conversation::{FinishReason, Usage};
+use crate::model::ModelError;
+
+/// Of one answer: far beyond any limit of tokens that is sensible for a chat.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// What one event brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Words for the visitor.
+    Text(String),
+    /// The model thinks: progress, and nothing to show.
+    Thinking,
+    /// Nothing that counts as progress: a comment's twin, a chunk that is empty.
+    Nothing,
+    /// `[DONE]`.
+    Done,
+}
+
+/// An answer under way.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    bytes: usize,
+    finish_reason: Option<String>,
+    usage: Option<Usage>,
+    wanted_tools: bool,
+    thought: ThoughtFilter,
+    garbled: Option<String>,
+}
+
+impl Answer {
+    /// Whether the model has said that it ends.
+    pub(super) fn is_finished(&self) -> bool {
+        self.finish_reason.is_some()
+    }
+
+    pub(super) fn event(&mut self, event: &Event) -> Result<Vec<Step>, ModelError> {
+        let joined = event.data.join("\n");
+        if event.data.len() > 1
+            && !is_marker(&joined)
+            && serde_json::from_str::<Value>(&joined).is_err()
+        {
+            // Proxies that put an error, or the next chunk, into an event without an empty line before it
+            // (Wei-Shaw/sub2api#1471).
+            return event
+                .data
+                .iter()
+                .map(|line| self.data(&event.name, line))
+                .collect();
+        }
+        Ok(vec![self.data(&event.name, &joined)?])
+    }
+
+    fn data(&mut self, name: &str, data: &str) -> Result<Step, ModelError> {
+        let data = data.trim();
+        if data.starts_with("[DONE]") {
+            return Ok(Step::Done);
+        }
+        // `data: : OPENROUTER PROCESSING`: gateways that wrap comments again (mnfst/llm-gateway#2053).
+        if is_marker(data) {
+            return Ok(Step::Nothing);
+        }
+        match serde_json::from_str::<Value>(data) {
+            Ok(value) if name == "error" => Err(ModelError::Failed(
+                error_of(&value).unwrap_or_else(|| "without a reason".into()),
+            )),
+            Ok(value) => self.chunk(&value),
+            Err(_) if name == "error" => Err(ModelError::Failed(data.chars().take(300).collect())),
+            Err(error) => {
+                self.garbled.get_or_insert(error.to_string());
+                Ok(Step::Nothing)
+            }
+        }
+    }
+
+    /// One chunk, or a whole answer of a server that does not stream (tinyhumansai/tinyagents#56).
+    pub(super) fn chunk(&mut self, chunk: &Value) -> Result<Step, ModelError> {
+        // Before the choices: OpenRouter sends both (block/goose#8031).
+        if let Some(message) = error_of(chunk) {
+            return Err(ModelError::Failed(message));
+        }
+        // Groq has it under `x_groq`; xAI sends it with every chunk: the last one counts.
+        let usage = [chunk.get("usage"), chunk.pointer("/x_groq/usage")]
+            .into_iter()
+            .flatten()
+            .find_map(usage);
+        self.usage = usage.or(self.usage);
+        // Azure and OpenAI send chunks without a choice; of several answers only the first was asked for.
+        let choices = chunk
+            .get("choices")
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice);
+        let choice = choices
+            .iter()
+            .find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
+        choice.map_or(Ok(Step::Nothing), |choice| self.choice(choice))
+    }
+
+    fn choice(&mut self, choice: &Value) -> Result<Step, ModelError> {
+        if let Some(message) = error_of(choice) {
+            return Err(ModelError::Failed(message));
+        }
+        // The text of a chunk that also ends the answer (vLLM, vllm-project/vllm#36944) is said first.
+        let step = match choice.get("delta").or_else(|| choice.get("message")) {
+            Some(delta) => self.delta(delta)?,
+            None => Step::Nothing,
+        };
+        // Absent (LiteLLM), null, and "" (Ollama, SGLang) all mean that it goes on; the first reason counts.
+        match choice.get("finish_reason").and_then(Value::as_str) {
+            None | Some("") => {}
+            // OpenRouter; DeepSeek.
+            Some(reason @ ("error" | "insufficient_system_resource")) => {
+                return Err(ModelError::Failed(reason.into()));
+            }
+            Some(reason) => {
+                self.finish_reason.get_or_insert_with(|| reason.to_owned());
+            }
+        }
+        Ok(step)
+    }
+
+    fn delta(&mut self, delta: &Value) -> Result<Step, ModelError> {
+        if delta
+            .get("tool_calls")
+            .and_then(Value::as_array)
+            .is_some_and(|calls| !calls.is_empty())
+        {
+            self.wanted_tools = true;
+        }
+        let (mut text, mut thoughts) = content(delta.get("content"));
+        // A refusal is the answer's text (OpenAI).
+        text.push_str(
+            delta
+                .get("refusal")
+                .and_then(Value::as_str)
+                .unwrap_or_default(),
+        );
+        // DeepSeek and llama.cpp; vLLM, SGLang and Groq.
+        thoughts |= ["reasoning_content", "reasoning"].iter().any(|key| {
+            delta
+                .get(*key)
+                .and_then(Value::as_str)
+                .is_some_and(|thought| !thought.is_empty())
+        });
+        let had_text = !text.is_empty();
+        let said = self.thought.pass(&text);
+        if !said.is_empty() {
+            return self.say(said);
+        }
+        Ok(if had_text || thoughts {
+            Step::Thinking
+        } else {
+            Step::Nothing
+        })
+    }
+
+    fn say(&mut self, text: String) -> Result<Step, ModelError> {
+        self.bytes += text.len();
+        if self.bytes > ANSWER_BYTES_MAX {
+            return Err(ModelError::TooLong);
+        }
+        Ok(Step::Text(text))
+    }
+
+    /// Text that was held back, because it might have been the beginning of a thought.
+    pub(super) fn held_back(&mut self) -> Option<String> {
+        let text = self.thought.flush();
+        self.bytes += text.len();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// What the answer comes to, once nothing more will come. `is_whole`: the stream came to its end, by `[DONE]` or by
+    /// its framing, and was not cut.
+    pub(super) fn conclude(
+        self,
+        saw_done: bool,
+        is_whole: bool,
+    ) -> Result<(FinishReason, Option<Usage>), ModelError> {
+        let reason = self.finish_reason.as_deref();
+        let finish_reason = match reason {
+            Some("length" | "max_tokens") => FinishReason::Length,
+            Some("content_filter") => FinishReason::ContentFilter,
+            _ => FinishReason::Stop,
+        };
+        if self.bytes == 0 && finish_reason != FinishReason::ContentFilter {
+            return Err(match self.garbled {
+                _ if self.wanted_tools => ModelError::ToolsOnly,
+                Some(error) => ModelError::Garbled(error),
+                // Also a 200 with an empty stream: llama-cpp-python, when the prompt is too long.
+                None => ModelError::Empty,
+            });
+        }
+        match reason {
+            Some(_) => Ok((finish_reason, self.usage)),
+            // Some hosts give no reason on whole answers (pydantic/pydantic-ai#6610). llama-cpp-python gives none when it
+            // was interrupted, and then cuts its stream.
+            None if saw_done && is_whole => Ok((finish_reason, self.usage)),
+            None => Err(ModelError::Cut),
+        }
+    }
+}
+
+/// Data that says nothing.
+fn is_marker(data: &str) -> bool {
+    data.is_empty() || data.starts_with(':') || data.starts_with("[DONE]")
+}
+
+/// The text of a content, and whether there are thoughts in it. Mistral's is a list of parts.
+fn content(content: Option<&Value>) -> (String, bool) {
+    match content {
+        Some(Value::String(text)) => (text.clone(), false),
+        Some(Value::Array(parts)) => {
+            let is_thinking =
+                |part: &Value| part.get("type").is_some_and(|kind| kind == "thinking");
+            let text = parts
+                .iter()
+                .filter(|part| !is_thinking(part))
+                .filter_map(|part| part.get("text")?.as_str());
+            (text.collect(), parts.iter().any(is_thinking))
+        }
+        _ => (String::new(), false),
+    }
+}
+
+fn usage(usage: &Value) -> Option<Usage> {
+    let tokens = |key| {
+        usage
+            .get(key)?
+            .as_u64()
+            .map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
+    };
+    Some(Usage {
+        input_tokens: tokens("prompt_tokens")?,
+        output_tokens: tokens("completion_tokens").unwrap_or(0),
+    })
+}
+
+/// Leaves out the `<think>…</think>` with which some servers begin an answer instead of a field of its own.
+#[derive(Debug, Default)]
+struct ThoughtFilter {
+    state: Thought,
+    held: String,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Thought {
+    /// It may still begin with a thought.
+    #[default]
+    Unknown,
+    Inside,
+    /// The rest is said.
+    Over,
+}
+
+impl ThoughtFilter {
+    const OPEN: &str = "<think>";
+    const CLOSE: &str = "</think>";
+
+    /// What of `text` is to be said now.
+    fn pass(&mut self, text: &str) -> String {
+        if self.state == Thought::Over {
+            return text.to_owned();
+        }
+        self.held.push_str(text);
+        if self.state == Thought::Unknown {
+            let begins = self.held.trim_start();
+            if let Some(thought) = begins.strip_prefix(Self::OPEN) {
+                self.held = thought.to_owned();
+                self.state = Thought::Inside;
+            } else if Self::OPEN.starts_with(begins) {
+                return String::new();
+            } else {
+                self.state = Thought::Over;
+                return std::mem::take(&mut self.held);
+            }
+        }
+        match self.held.split_once(Self::CLOSE) {
+            Some((_, said)) => {
+                self.state = Thought::Over;
+                let said = said.trim_start().to_owned();
+                self.held.clear();
+                said
+            }
+            None => {
+                // Only the end of it can be the beginning of the closing mark.
+                let keep = self.held.len().saturating_sub(Self::CLOSE.len());
+                let keep = (0..=keep)
+                    .rev()
+                    .find(|at| self.held.is_char_boundary(*at))
+                    .unwrap_or(0);
+                self.held.drain(..keep);
+                String::new()
+            }
+        }
+    }
+
+    /// White space, or `<thi` at the very end: no thought after all.
+    fn flush(&mut self) -> String {
+        match self.state {
+            Thought::Unknown => std::mem::take(&mut self.held),
+            Thought::Inside | Thought::Over => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
