@@ -1,12 +1,20 @@
 //! widgetd: the AI chat widget that a small team hosts itself.
 
-#![allow(dead_code)] // until the rooms that call these are here
-
+mod api;
+mod chat;
+mod cli;
 mod clock;
+mod config;
 mod domain;
 mod http;
 mod limiter;
 mod log;
 mod model;
+mod server;
 mod store;
 mod token;
+
+/// Runs the command of this process's arguments.
+pub fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -26,21 +26,9 @@ macro_rules! uuid_id {
         pub(crate) struct $name(Uuid);
 
         impl $name {
-            /// Takes the hyphenated form, in either case; anything else is no id.
-            pub(crate) fn parse(text: &str) -> Option<Self> {
-                if text.len() != uuid::fmt::Hyphenated::LENGTH {
-                    return None;
-                }
-                Uuid::try_parse(text).ok().map(Self)
-            }
-
             /// As stored: 16 bytes.
             pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
-            }
-
-            pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
-                Self(Uuid::from_bytes(bytes))
             }
         }
 
@@ -97,6 +85,35 @@ uuid_id!(
     EventId
 );
 made_at_a_time!(ConversationId, MessageId, LeadId, EventId);
+
+/// Those that come back in a request or a token.
+macro_rules! read_from_text {
+    ($($name:ident),*) => {$(
+        impl $name {
+            /// Takes the hyphenated form, in either case; anything else is no id.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                if text.len() != uuid::fmt::Hyphenated::LENGTH {
+                    return None;
+                }
+                Uuid::try_parse(text).ok().map(Self)
+            }
+        }
+    )*};
+}
+
+/// Those that are read back from storage.
+macro_rules! read_from_storage {
+    ($($name:ident),*) => {$(
+        impl $name {
+            pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+    )*};
+}
+
+read_from_text!(VisitorId, ConversationId);
+read_from_storage!(ConversationId, MessageId, LeadId);
 
 impl VisitorId {
     /// A new UUIDv4: 122 random bits from the operating system.

@@ -10,6 +10,8 @@ pub(crate) mod event;
 pub(crate) mod id;
 pub(crate) mod lead;
 pub(crate) mod origin;
+#[cfg(test)]
+pub(crate) mod scratch;
 pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod time;

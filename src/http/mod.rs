@@ -33,7 +33,7 @@ use std::time::Duration;
 use polling::Poller;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-pub(crate) use client_addr::{NetworkError, TrustedProxies, address_key};
+pub(crate) use client_addr::{TrustedProxies, address_key};
 pub(crate) use pool::{Permit, Pool};
 pub(crate) use request::Request;
 pub(crate) use responder::Responder;

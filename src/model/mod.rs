@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use chain::{Chain, Link};
-pub(crate) use openai::{EndpointError, endpoint};
+pub(crate) use openai::endpoint;
 
 use crate::domain::conversation::{FinishReason, Role, Usage};
 use crate::domain::secret::Secret;

@@ -25,11 +25,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use scheduled_thread_pool::ScheduledThreadPool;
 
 pub(crate) use conversations::{Resume, Speaker};
 pub(crate) use events::Stored;
 pub(crate) use faq::{FaqHit, FaqIndex};
-pub(crate) use messages::{Answer, Answered, Asked, ConversationState, NewQuestion, Spent};
+pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
 pub(crate) use writer::Commit;
 
 use crate::clock;
@@ -206,7 +207,10 @@ fn readers(path: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager
         .max_lifetime(None)
         .test_on_check_out(false)
         .thread_pool(Arc::new(
-            scheduled_thread_pool::ScheduledThreadPool::with_name("readers-{}", 1),
+            ScheduledThreadPool::builder()
+                .num_threads(1)
+                .thread_name_pattern("readers")
+                .build(),
         ))
         .build(manager)
         .map_err(|error| StoreError::Io(error.to_string()))

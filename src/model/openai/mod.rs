@@ -17,7 +17,7 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 
-pub(crate) use request::{EndpointError, endpoint};
+pub(crate) use request::endpoint;
 
 use super::{Finished, Listener, ModelError, Prompt, Settings, Update};
 use request::Body;

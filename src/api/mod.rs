@@ -1,0 +1,138 @@
+//! The contract: a complete, checked request comes in, an answer goes out.
+//!
+//! [`handle`] is the only wrapper around the endpoints: request id, route, endpoint, problem document, CORS, one line in
+//! the log. An endpoint parses, decides and answers in plain sight; it gets a [`Ctx`] that holds one snapshot of the
+//! configuration, so that a reload never changes a request halfway. Not here: SQL, sockets, the clock.
+
+mod agent_config;
+mod assets;
+mod body;
+mod check;
+mod cors;
+mod error;
+mod events;
+mod gate;
+mod health;
+mod init;
+mod leads;
+mod limits;
+mod messages;
+mod reply;
+mod routes;
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use rouille::Response;
+
+use crate::chat::{Assistant, Chat};
+use crate::clock;
+use crate::config::Config;
+use crate::domain::id::{self, AgentId};
+use crate::domain::origin::Origin;
+use crate::domain::time::Timestamp;
+use crate::http::{FrontHandle, Permit, Pool, Request, Responder};
+use crate::model::Link;
+use crate::store::{FaqIndex, Store};
+use crate::token::Tokens;
+use error::ApiError;
+pub(crate) use limits::Limits;
+use reply::Reply;
+
+/// What the endpoints work with. It lives as long as the process.
+pub(crate) struct App {
+    /// Replaced whole by a reload.
+    pub(crate) snapshot: RwLock<Arc<Snapshot>>,
+    pub(crate) tokens: Tokens,
+    pub(crate) chat: Chat,
+    pub(crate) store: Store,
+    /// Where answers are generated.
+    pub(crate) generations: Pool,
+    pub(crate) front: FrontHandle,
+}
+
+/// One configuration, and what was made of it.
+pub(crate) struct Snapshot {
+    pub(crate) config: Config,
+    pub(crate) assistants: HashMap<AgentId, Arc<Assistant>>,
+    pub(crate) faq: FaqIndex,
+    /// What `"self"` stands for.
+    pub(crate) own_origins: Vec<Origin>,
+    pub(crate) limits: Arc<Limits>,
+    /// Every model that some agent asks, for `/readyz`.
+    pub(crate) links: Vec<Arc<Link>>,
+}
+
+/// One request and everything that its endpoint may look at.
+struct Ctx<'a> {
+    app: &'a Arc<App>,
+    snapshot: &'a Snapshot,
+    request: &'a rouille::Request,
+    body: &'a [u8],
+    request_id: &'a str,
+    now: Timestamp,
+    monotonic: Duration,
+}
+
+impl Ctx<'_> {
+    /// The client's address, after trusted proxies.
+    fn client(&self) -> IpAddr {
+        self.request.remote_addr().ip()
+    }
+
+    fn origin_header(&self) -> Option<&str> {
+        self.request.header("Origin")
+    }
+}
+
+/// What an endpoint makes of a request.
+enum Outcome {
+    Answer(Response),
+    /// The answer takes seconds: it is made on the generation pool, under this permit.
+    Later(Permit, Box<dyn FnOnce(Reply) + Send>),
+}
+
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Self {
+        Self::Answer(response)
+    }
+}
+
+/// Answers one request, on a thread of the short pool.
+pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) {
+    let snapshot = app.snapshot.read().clone();
+    let request_id = id::random_hex();
+    let reply = Reply::new(&snapshot, &request, request_id.clone(), responder);
+    let ctx = Ctx {
+        app,
+        snapshot: &snapshot,
+        request: &request.http,
+        body: request.body(),
+        request_id: &request_id,
+        now: clock::now(),
+        monotonic: clock::monotonic(),
+    };
+    // What an endpoint holds gives itself back when it unwinds; what it shares is behind locks that do not poison.
+    match catch_unwind(AssertUnwindSafe(|| routes::answer(&ctx))) {
+        Ok(Ok(Outcome::Answer(response))) => reply.send(Ok(response)),
+        Ok(Ok(Outcome::Later(permit, job))) => app.generations.spawn(permit, move || job(reply)),
+        Ok(Err(error)) => reply.send(Err(error)),
+        Err(panic) => reply.send(Err(ApiError::Internal {
+            cause: format!("panic: {}", said(&*panic)),
+        })),
+    }
+}
+
+/// The message of a panic.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}

@@ -1,0 +1,78 @@
+//! Every method, path and endpoint, in one column.
+
+use super::error::ApiError;
+use super::{
+    Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, messages,
+};
+
+type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, ApiError>;
+
+/// Below this, origins are checked and answers carry CORS headers.
+pub(super) const WIDGET: &str = "/v1/widget/";
+pub(super) const CHECK: &str = "/v1/widget/check";
+
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    endpoint: Endpoint,
+}
+
+const fn get(path: &'static str, endpoint: Endpoint) -> Route {
+    Route {
+        method: "GET",
+        path,
+        endpoint,
+    }
+}
+
+const fn post(path: &'static str, endpoint: Endpoint) -> Route {
+    Route {
+        method: "POST",
+        path,
+        endpoint,
+    }
+}
+
+const ROUTES: [Route; 13] = [
+    post("/v1/widget/init", init::init),
+    post("/v1/widget/messages/stream", messages::stream),
+    post("/v1/widget/messages", messages::whole),
+    post("/v1/widget/leads", leads::leads),
+    post("/v1/widget/events", events::events),
+    get("/v1/widget/config", agent_config::agent_config),
+    get(CHECK, check::check),
+    get("/healthz", health::healthz),
+    get("/readyz", health::readyz),
+    get("/openapi.json", assets::openapi),
+    get("/", assets::demo_page),
+    get("/demo.css", assets::demo_css),
+    get("/demo.js", assets::demo_js),
+];
+
+/// The endpoint's answer, or 404, or 405 with what is allowed.
+pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    let path = path(ctx.request);
+    let route = ROUTES
+        .iter()
+        .find(|route| route.path == path)
+        .ok_or(ApiError::NotFound)?;
+    let is_widget = path.starts_with(WIDGET);
+    match ctx.request.method() {
+        "OPTIONS" if is_widget => cors::preflight(ctx),
+        "HEAD" if route.method == "GET" => (route.endpoint)(ctx),
+        method if method == route.method => (route.endpoint)(ctx),
+        _ => Err(ApiError::MethodNotAllowed {
+            allow: match (route.method, is_widget) {
+                ("POST", _) => "POST, OPTIONS",
+                (_, true) => "GET, HEAD, OPTIONS",
+                (_, false) => "GET, HEAD",
+            },
+        }),
+    }
+}
+
+/// The path as it came, without its query: an escaped path is none of ours.
+pub(super) fn path(request: &rouille::Request) -> &str {
+    let url = request.raw_url();
+    url.split_once('?').map_or(url, |(path, _)| path)
+}

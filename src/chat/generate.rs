@@ -1,0 +1,237 @@
+//! The heart: asks the model, relays its words, stores the answer.
+
+use std::cell::{Cell, RefCell};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::accept::Accepted;
+use super::budget::estimated_tokens;
+use super::{Chat, Remaining};
+use crate::clock;
+use crate::domain::conversation::{FinishReason, Question, Status, Usage};
+use crate::domain::id::{ConversationId, MessageId};
+use crate::domain::time::Timestamp;
+use crate::model::{Finished, Listener, ModelError, Update};
+use crate::store::{Answer, Commit, StoreError};
+
+/// What the caller is told while an answer is made. One `Started`, then `Text`s, then one `Done` or `Failed`; a `Tick`
+/// comes at least each second of silence. A failure to store the question comes as `Failed` without `Started`.
+pub(crate) enum TurnEvent<'a> {
+    /// The visitor's message is committed.
+    Started(Started),
+    /// A piece of the answer: not empty, whole characters.
+    Text(&'a str),
+    Tick,
+    /// The answer is committed.
+    Done(Done),
+    Failed(Failure),
+}
+
+/// Takes an event; `Break` means that the client is gone, so that nothing more need be said or asked.
+pub(crate) type Emit = Rc<dyn Fn(TurnEvent<'_>) -> ControlFlow<()>>;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Started {
+    pub(crate) conversation: ConversationId,
+    pub(crate) question: Question,
+    pub(crate) answer: MessageId,
+}
+
+pub(crate) struct Done {
+    pub(crate) answer: MessageId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) content: String,
+    pub(crate) finish_reason: FinishReason,
+    pub(crate) usage: Usage,
+    pub(crate) remaining: Remaining,
+}
+
+/// Why an answer was not finished. What was said of it until then is stored as partial.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Model(ModelError),
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl Chat {
+    /// Answers an accepted message, on a thread of its own until the answer is stored.
+    pub(crate) fn generate(&self, accepted: Accepted, emit: &Emit) {
+        let Accepted {
+            chain,
+            prompt,
+            speaker,
+            question,
+            answer_id,
+            input_tokens,
+            commit,
+            tally,
+            charged_before,
+            reservation,
+            slot,
+        } = accepted;
+        let turn = Rc::new(Turn {
+            started: Started {
+                conversation: speaker.conversation,
+                question,
+                answer: answer_id,
+            },
+            commit: Cell::new(Some(commit)),
+            text: RefCell::default(),
+            ended: Cell::new(None),
+            stopping: self.stopping.clone(),
+            emit: emit.clone(),
+        });
+        let listener: Listener = {
+            let turn = turn.clone();
+            Rc::new(move |update| turn.hear(update))
+        };
+        let asked = chain.ask(&prompt, &listener);
+        // A chain that fails at once has said nothing: the question is committed and announced all the same. If it
+        // cannot be, `ended` says so.
+        let _ = turn.begin();
+        let content = turn.text.take();
+        let (outcome, usage) = conclude(asked, turn.ended.take(), input_tokens, &content);
+        let charged_tokens = charged_before + usage.total();
+        let created_at = clock::now();
+        let finish_reason = outcome
+            .as_ref()
+            .map_or(FinishReason::Cancelled, |finished| finished.finish_reason);
+        let stored = self
+            .store
+            .finish_answer(Answer {
+                conversation: speaker.conversation,
+                agent: speaker.agent,
+                question: question.id,
+                id: answer_id,
+                content: content.clone(),
+                status: if outcome.is_ok() {
+                    Status::Complete
+                } else {
+                    Status::Partial
+                },
+                finish_reason,
+                usage,
+                model: outcome
+                    .as_ref()
+                    .map_or_else(|_| String::new(), |finished| finished.model.clone()),
+                created_at,
+                charged_tokens,
+            })
+            .wait();
+        reservation.settle(usage.total());
+        // Before the last event: who reads it may send the next message at once.
+        drop(slot);
+        let event = match (outcome, stored) {
+            (Err(Ended::ClientLeft), _) => return,
+            (Err(Ended::Failed(failure)), _) => TurnEvent::Failed(failure),
+            (Ok(_), Err(error)) => TurnEvent::Failed(Failure::Store(error)),
+            (Ok(_), Ok(())) => TurnEvent::Done(Done {
+                answer: answer_id,
+                created_at,
+                content,
+                finish_reason,
+                usage,
+                remaining: tally.remaining(charged_tokens),
+            }),
+        };
+        // A client that left now has its answer stored; there is nothing left to stop.
+        let _ = emit(event);
+    }
+}
+
+/// A turn under way, as the model's listener sees it.
+struct Turn {
+    started: Started,
+    /// Until it is waited for.
+    commit: Cell<Option<Commit<()>>>,
+    /// What the client was sent.
+    text: RefCell<String>,
+    /// Why this side ended it.
+    ended: Cell<Option<Ended>>,
+    stopping: Arc<AtomicBool>,
+    emit: Emit,
+}
+
+enum Ended {
+    ClientLeft,
+    Failed(Failure),
+}
+
+impl Turn {
+    fn hear(&self, update: Update<'_>) -> ControlFlow<()> {
+        self.begin()?;
+        if self.stopping.load(Ordering::Relaxed) {
+            return self.end(Ended::Failed(Failure::ShuttingDown));
+        }
+        match update {
+            Update::Waiting => self.tell(TurnEvent::Tick),
+            Update::Text(text) => {
+                self.tell(TurnEvent::Text(text))?;
+                self.text.borrow_mut().push_str(text);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// Once: waits for the question's commit and announces the start.
+    fn begin(&self) -> ControlFlow<()> {
+        match self.commit.take().map(Commit::wait) {
+            None => ControlFlow::Continue(()),
+            Some(Ok(())) => self.tell(TurnEvent::Started(self.started)),
+            Some(Err(error)) => self.end(Ended::Failed(Failure::Store(error))),
+        }
+    }
+
+    fn tell(&self, event: TurnEvent<'_>) -> ControlFlow<()> {
+        match (self.emit)(event) {
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+            ControlFlow::Break(()) => self.end(Ended::ClientLeft),
+        }
+    }
+
+    fn end(&self, ended: Ended) -> ControlFlow<()> {
+        self.ended.set(Some(ended));
+        ControlFlow::Break(())
+    }
+}
+
+/// What became of the turn, and what it took: as the model reports it, else as estimated.
+fn conclude(
+    asked: Result<Finished, ModelError>,
+    ended: Option<Ended>,
+    input_tokens: u64,
+    content: &str,
+) -> (Result<Finished, Ended>, Usage) {
+    let estimate = || Usage {
+        input_tokens: u32::try_from(input_tokens).unwrap_or(u32::MAX),
+        output_tokens: match content {
+            "" => 0,
+            content => u32::try_from(estimated_tokens(content)).unwrap_or(u32::MAX),
+        },
+    };
+    match (asked, ended) {
+        (Ok(finished), None) => {
+            let usage = finished.usage.unwrap_or_else(estimate);
+            (Ok(finished), usage)
+        }
+        // The model was done before this side ended it: it is paid for, and was not said whole.
+        (Ok(finished), Some(ended)) => (Err(ended), finished.usage.unwrap_or_else(estimate)),
+        (Err(error), ended) => {
+            let usage = if error.may_have_cost() || !content.is_empty() {
+                estimate()
+            } else {
+                Usage::default()
+            };
+            (
+                Err(ended.unwrap_or(Ended::Failed(Failure::Model(error)))),
+                usage,
+            )
+        }
+    }
+}

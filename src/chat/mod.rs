@@ -1,0 +1,70 @@
+//! The life of a turn: a visitor's message and the answer to it.
+//!
+//! [`Chat::accept`] runs on the short pool: it takes the conversation's slot, reserves what the answer may cost and
+//! enqueues the message for commit, or refuses, or finds that the message was answered before. [`Chat::generate`] runs
+//! on the generation pool: it asks the model while the commit is under way, hands each piece to the caller, stores the
+//! answer and settles the cost. Both message endpoints are this one turn with another listener.
+//!
+//! Nothing here knows HTTP, JSON or SQL. No transaction and no pooled connection is held while a model answers. Nothing
+//! is announced before it is committed.
+
+mod accept;
+mod budget;
+mod generate;
+mod prompt;
+mod slots;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+pub(crate) use accept::{Acceptance, Accepted, NewMessage, Refusal, Replay};
+pub(crate) use budget::{Remaining, remaining};
+pub(crate) use generate::{Done, Emit, Failure, Started, TurnEvent};
+
+use crate::domain::agent::Agent;
+use crate::domain::time::Timestamp;
+use crate::model::Chain;
+use crate::store::{Store, StoreError};
+
+/// An agent and the models that answer for it, as one configuration says.
+pub(crate) struct Assistant {
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) chain: Arc<Chain>,
+    /// Tokens of FAQ and history that the models of the chain may be sent.
+    pub(crate) context_tokens: u32,
+}
+
+/// Everything about turns that outlives one of them.
+pub(crate) struct Chat {
+    store: Store,
+    slots: slots::Slots,
+    agent_days: budget::AgentDays,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Chat {
+    /// Goes on from what storage has of today's agent budgets.
+    pub(crate) fn new(store: Store, now: Timestamp) -> Result<Self, StoreError> {
+        let used = store.agent_tokens(now.day())?;
+        Ok(Self {
+            store,
+            slots: slots::Slots::default(),
+            agent_days: budget::AgentDays::resume(now.day(), used),
+            stopping: Arc::default(),
+        })
+    }
+
+    /// Ends every answer under way within a second or so: each is stored as partial and fails as shutting down.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How many messages of the history are read; what is sent of them is bounded by tokens.
+const HISTORY_MESSAGES_MAX: u32 = 100;
+/// How long a client waits before it asks again while its conversation is being answered.
+pub(crate) const IN_PROGRESS_WAIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

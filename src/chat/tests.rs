@@ -1,0 +1,1 @@
+//! Whole turns, against a real store and the builtin model.

@@ -1,0 +1,80 @@
+//! `widgetd check`: is `widget.toml` right, and what comes of it.
+
+use std::process::ExitCode;
+
+use super::{Options, load};
+use crate::config::Config;
+use crate::domain::agent::Agent;
+
+pub(super) fn run(options: &Options) -> ExitCode {
+    let config = match load(options) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    println!("{} is valid.", config.source.display());
+    for agent in &config.agents {
+        println!();
+        describe(agent, &config);
+    }
+    if !config.warnings.is_empty() {
+        println!();
+    }
+    config
+        .warnings
+        .iter()
+        .for_each(|warning| println!("warning: {warning}"));
+    ExitCode::SUCCESS
+}
+
+fn describe(agent: &Agent, config: &Config) {
+    let looks = &agent.appearance;
+    println!(
+        "agent \"{}\": {} ({})",
+        looks.id, looks.name, looks.language
+    );
+    println!("  allowed origins  {}", origins(agent));
+    println!("  models           {}", agent.models.join(", then "));
+    println!(
+        "  serves           {} starter prompts, {} FAQ entries, {} rules, lead form {}",
+        looks.starter_prompts.len(),
+        agent.faq.len(),
+        looks.rules.len(),
+        if looks.lead_form.enabled { "on" } else { "off" },
+    );
+    let budget = &agent.budget;
+    println!(
+        "  budget           {} messages and {} tokens a conversation, {} tokens a day in all",
+        budget.messages, budget.tokens, budget.agent_tokens_per_day,
+    );
+    println!("  try it           {}", snippet(agent, config));
+}
+
+fn origins(agent: &Agent) -> String {
+    let allowed = &agent.allowed_origins;
+    let mut names: Vec<&str> = allowed.exact.iter().map(|origin| origin.as_str()).collect();
+    if allowed.own {
+        names.insert(0, "self (this server's own pages)");
+    }
+    match (allowed.any, names.is_empty()) {
+        (true, _) => "* (every site)".into(),
+        (false, true) => "none: every request is refused".into(),
+        (false, false) => names.join(", "),
+    }
+}
+
+/// A call that works once the server runs.
+fn snippet(agent: &Agent, config: &Config) -> String {
+    let server = match &config.public_url {
+        Some(url) => url.to_string(),
+        None => format!("http://{}", config.http.listen),
+    };
+    let origin = agent
+        .allowed_origins
+        .exact
+        .first()
+        .map_or(server.as_str(), |origin| origin.as_str());
+    format!(
+        "curl --header 'Origin: {origin}' --json '{{\"agent_id\":\"{}\"}}' {server}/v1/widget/init",
+        agent.id()
+    )
+}

@@ -1,0 +1,133 @@
+//! The command line: arguments become a command, a command becomes an exit code. It calls rooms and prints for people;
+//! the rules of the product are not here.
+
+mod check;
+mod origin;
+mod serve;
+mod token;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Complaints, Config, Overrides};
+
+const DEFAULT_CONFIG: &str = "widget.toml";
+/// Bad arguments and bad configuration, as `clap` has it.
+const USAGE: u8 = 2;
+
+/// The AI chat widget that a small team hosts itself: one binary, one SQLite file.
+#[derive(Parser)]
+#[command(name = "widgetd", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the widget API (the default)
+    Serve,
+    /// Check widget.toml, and print what each agent serves and how to call it
+    Check,
+    /// Tell whether a page may use an agent, and what to add if it may not
+    Origin {
+        /// The agent's id
+        agent: String,
+        /// The page, such as https://www.example.com/contact
+        url: String,
+    },
+    /// Print a visitor's token for an agent, to call the API with curl
+    Token {
+        /// The agent's id
+        agent: String,
+    },
+}
+
+#[derive(Args)]
+struct Options {
+    /// The configuration
+    #[arg(long, global = true, value_name = "FILE", env = "WIDGETD_CONFIG", default_value = DEFAULT_CONFIG)]
+    config: PathBuf,
+    /// Where to listen, instead of server.listen
+    #[arg(
+        long,
+        global = true,
+        value_name = "ADDRESS:PORT",
+        env = "WIDGETD_LISTEN"
+    )]
+    listen: Option<SocketAddr>,
+    /// The folder of the database and the signing key, instead of storage.folder
+    #[arg(long, global = true, value_name = "FOLDER", env = "WIDGETD_DATA")]
+    data: Option<PathBuf>,
+    /// The log's level (off, error, warn, info, debug, trace) and format (plain, json), such as "debug,json"
+    #[arg(long, global = true, value_name = "LEVEL,FORMAT", env = "WIDGETD_LOG")]
+    log: Option<String>,
+}
+
+/// Runs the command of this process's arguments.
+pub(crate) fn main() -> ExitCode {
+    // Nothing that is made here is for others to read: database, keys, backups.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let Cli { options, command } = Cli::parse();
+    match command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(options),
+        Command::Check => check::run(&options),
+        Command::Origin { agent, url } => origin::run(&options, &agent, &url),
+        Command::Token { agent } => token::run(&options, &agent),
+    }
+}
+
+impl Options {
+    fn load(&self) -> Result<Config, Complaints> {
+        let overrides = Overrides {
+            listen: self.listen,
+            data: self.data.clone(),
+            log: self.log.clone(),
+        };
+        config::load(&self.config, &overrides, &|name| std::env::var(name).ok())
+    }
+}
+
+/// The configuration, or its complaints on standard error and the exit code.
+fn load(options: &Options) -> Result<Config, ExitCode> {
+    options.load().map_err(|complaints| {
+        eprintln!("{complaints}");
+        ExitCode::from(USAGE)
+    })
+}
+
+/// Tells what went wrong.
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("widgetd: {error}");
+    ExitCode::FAILURE
+}
+
+/// The signing keys' variable: not a flag, so that it stands in no list of processes.
+fn jwt_secret() -> Option<String> {
+    std::env::var("WIDGETD_JWT_SECRET").ok()
+}
+
+/// An agent by the id that was given, or the ids that there are.
+fn agent<'a>(
+    config: &'a Config,
+    id: &str,
+) -> Result<&'a std::sync::Arc<crate::domain::agent::Agent>, ExitCode> {
+    config.agent(id).ok_or_else(|| {
+        let ids: Vec<_> = config
+            .agents
+            .iter()
+            .map(|agent| agent.id().as_str())
+            .collect();
+        eprintln!(
+            "widgetd: {} has no agent \"{id}\"; it has: {}",
+            config.source.display(),
+            ids.join(", ")
+        );
+        ExitCode::from(USAGE)
+    })
+}

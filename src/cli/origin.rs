@@ -1,0 +1,55 @@
+//! `widgetd origin AGENT URL`: a misconfigured `allowed_origins` is the commonest reason why a widget does not show.
+
+use std::process::ExitCode;
+
+use super::{Options, USAGE, agent, fail, load};
+use crate::config::Config;
+use crate::domain::agent::Agent;
+use crate::domain::origin::{Origin, Received};
+use crate::server;
+
+pub(super) fn run(options: &Options, agent_id: &str, url: &str) -> ExitCode {
+    match answer(options, agent_id, url) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+fn answer(options: &Options, agent_id: &str, url: &str) -> Result<ExitCode, ExitCode> {
+    let config = load(options)?;
+    let agent = agent(&config, agent_id)?;
+    let origin = Origin::of_url(url).map_err(|error| {
+        fail(&format!("\"{url}\" {error}"));
+        ExitCode::from(USAGE)
+    })?;
+    if is_allowed(agent, &origin, &config) {
+        println!("allowed: pages on {origin} may use agent \"{agent_id}\".");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("not allowed: pages on {origin} may not use agent \"{agent_id}\".");
+    println!(
+        "Add \"{origin}\" to allowed_origins of [[agent]] \"{agent_id}\" in {}, then reload:",
+        config.source.display()
+    );
+    println!("  allowed_origins = {}", with(agent, &origin));
+    Ok(ExitCode::FAILURE)
+}
+
+fn is_allowed(agent: &Agent, origin: &Origin, config: &Config) -> bool {
+    let own = server::own_origins(config, config.http.listen);
+    agent
+        .allowed_origins
+        .allow(&Received::Origin(origin.clone()), &own)
+}
+
+/// The setting as it should be.
+fn with(agent: &Agent, origin: &Origin) -> String {
+    let own = agent.allowed_origins.own.then_some("self");
+    let exact = agent.allowed_origins.exact.iter().map(Origin::as_str);
+    let entries: Vec<_> = own
+        .into_iter()
+        .chain(exact)
+        .chain([origin.as_str()])
+        .map(|entry| format!("\"{entry}\""))
+        .collect();
+    format!("[{}]", entries.join(", "))
+}

@@ -1,0 +1,32 @@
+//! `widgetd token AGENT`: a token for curl, of a new visitor in a new conversation.
+
+use std::process::ExitCode;
+
+use super::{Options, agent, fail, jwt_secret, load};
+use crate::clock;
+use crate::config;
+use crate::domain::id::{ConversationId, VisitorId};
+use crate::token::Tokens;
+
+pub(super) fn run(options: &Options, agent_id: &str) -> ExitCode {
+    match print(options, agent_id) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(code) => code,
+    }
+}
+
+fn print(options: &Options, agent_id: &str) -> Result<(), ExitCode> {
+    let config = load(options)?;
+    let agent = agent(&config, agent_id)?;
+    let (first, others) = config::token_keys(jwt_secret().as_deref(), &config.storage.folder)
+        .map_err(|error| fail(&error))?;
+    let tokens = Tokens::new(&first, &others).map_err(|error| fail(&error))?;
+    let now = clock::now();
+    let signed = tokens.sign(agent.id(), VisitorId::new(), ConversationId::new(now), now);
+    println!("{}", signed.token);
+    eprintln!(
+        "Good until {}. Use it as: curl --header \"Authorization: Bearer TOKEN\"",
+        signed.expires_at
+    );
+    Ok(())
+}
