@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change is taken: formatting, lints, all tests, the documentation, both smokes.
+#
+#   scripts/test.sh
+#
+# Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
+# newer, shellcheck. What is missing is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what
+# to install. Packages come from crates.io and PyPI.
+# Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+NODE_MIN=20
+OPENAPI_VALIDATOR=openapi-spec-validator==0.9.0
+
+step() {
+    local name=$1 started=$SECONDS
+    shift
+    printf '\n=== %s\n' "$name"
+    # Not in an `if`: there a function would go on after a command in it that fails.
+    set +e
+    (
+        set -e
+        "$@"
+    )
+    local code=$?
+    set -e
+    if ((code != 0)); then
+        printf '\nFAILED: %s, after %s s\n' "$name" $((SECONDS - started)) >&2
+        exit 1
+    fi
+    printf -- '--- %s: %s s\n' "$name" $((SECONDS - started))
+}
+
+# The Debian packages of the commands that are not here.
+missing_packages() {
+    local command_and_package
+    for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs shellcheck:shellcheck python3:python3; do
+        command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
+    done
+    # Debian's python3 comes without what makes a virtual environment.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || printf 'python3-venv\n'
+}
+
+tools() {
+    local packages
+    mapfile -t packages < <(missing_packages)
+    if ((${#packages[@]} > 0)); then
+        printf 'missing: %s\n' "${packages[*]}"
+        if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+            printf 'Install these and run this again.\n' >&2
+            return 1
+        fi
+        apt-get update --quiet=2
+        DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "${packages[@]}" >/dev/null
+    fi
+    if ! command -v cargo >/dev/null; then
+        printf 'cargo is missing: install Rust, see https://rustup.rs\n' >&2
+        return 1
+    fi
+    if (($(node --print 'process.versions.node.split(".")[0]') < NODE_MIN)); then
+        printf 'node is %s: install Node.js %s or newer\n' "$(node --version)" "$NODE_MIN" >&2
+        return 1
+    fi
+    cargo --version
+    printf 'node %s\n' "$(node --version)"
+}
+
+shell_scripts() {
+    local script
+    for script in scripts/*.sh .ci/run; do
+        bash -n "$script"
+    done
+    shellcheck scripts/*.sh .ci/run
+}
+
+openapi() {
+    local venv=target/openapi-validator
+    if [ ! -x $venv/bin/openapi-spec-validator ]; then
+        python3 -m venv $venv
+        $venv/bin/python -m pip install --quiet --disable-pip-version-check $OPENAPI_VALIDATOR
+    fi
+    $venv/bin/openapi-spec-validator src/api/openapi.json
+}
+
+step 'tools' tools
+step 'shell scripts' shell_scripts
+step 'openapi.json' openapi
+step 'formatting' cargo fmt --check
+step 'lints' cargo clippy --locked --all-targets -- -D warnings
+step 'tests' cargo test --locked
+step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items --locked
+step 'widget tests' node --test tests/widget/*.test.js
+step 'release build' cargo build --release --locked
+step 'smoke' scripts/smoke.sh
+step 'smoke with a real model' scripts/smoke-real.sh
+
+printf '\nAll passed, in %s s.\n' "$SECONDS"
