@@ -1,0 +1,159 @@
+/**
+ * A conversation on the page: opening it, asking, stopping, trying again. One answer runs at a time. Says to screen
+ * readers exactly two things a turn: that an answer is being written, and the answer.
+ */
+
+import { randomId } from "./client.js";
+import { byId } from "./dom.js";
+import { explain, saysItDoesNotKnow } from "./words.js";
+
+/** A longer answer is not read out whole: the visitor finds it in the log. */
+const SPOKEN_CHARS_MAX = 400;
+
+export class Chat {
+  #client;
+  #transcript;
+  #hooks;
+  #turn = null;
+
+  /**
+   * Hooks: `onSession(session)`, `onBusy(busy)`, `onAsked(text, questions)`, `onFirstToken(ms)`,
+   * `onDone(event, questions)`, and `offerLead(answer)` for an answer that does not know.
+   */
+  constructor(client, transcript, hooks) {
+    this.#client = client;
+    this.#transcript = transcript;
+    this.#hooks = hooks;
+  }
+
+  get isBusy() {
+    return this.#turn !== null;
+  }
+
+  /** Shows the visitor's latest conversation, or a fresh one. */
+  async begin({ fresh = false } = {}) {
+    this.stop();
+    try {
+      const session = await this.#client.open({ fresh });
+      this.#hooks.onSession(session);
+      this.#show(session);
+    } catch (error) {
+      const notice = this.#transcript.addAnswer();
+      this.#fail(notice, error, () => {
+        notice.remove();
+        this.begin({ fresh });
+      });
+    }
+  }
+
+  #show({ agent, messages }) {
+    this.#transcript.clear();
+    this.#transcript.setLanguage(agent.language);
+    if (agent.greeting) this.#transcript.addAnswer(agent.greeting);
+    for (const message of messages) this.#restore(message, messages);
+    if (messages.length === 0) this.#transcript.addStarters(agent.starter_prompts, (prompt) => this.send(prompt));
+    this.#transcript.toEnd();
+  }
+
+  #restore({ role, content, status }, messages) {
+    if (role === "user") {
+      this.#transcript.addQuestion(content);
+      return;
+    }
+    const answer = this.#transcript.addAnswer(content);
+    if (status === "partial") answer.note("This answer was not finished.");
+  }
+
+  /** Whether `text` is on its way: not if it is empty or an answer is running. */
+  send(text) {
+    const content = text.trim();
+    if (content === "" || this.isBusy) return false;
+    this.#transcript.removeStarters();
+    this.#transcript.addQuestion(content);
+    this.#hooks.onAsked(content, this.#transcript.questions);
+    this.#ask(content, randomId(), this.#transcript.addAnswer());
+    return true;
+  }
+
+  stop() {
+    this.#turn?.abort();
+  }
+
+  /** Asks and shows what comes. The same `id` again is the same message: the server does not answer it twice. */
+  async #ask(content, id, answer) {
+    const turn = new AbortController();
+    this.#begun(turn, answer);
+    try {
+      const start = performance.now();
+      for await (const event of this.#client.ask(content, id, turn.signal)) {
+        if (event.type === "token") {
+          if (answer.text === "") this.#hooks.onFirstToken(performance.now() - start);
+          answer.append(event.text);
+        }
+        if (event.type === "done") this.#finished(event, content, answer);
+      }
+    } catch (error) {
+      answer.end();
+      if (turn.signal.aborted) this.#stopped(content, answer);
+      else this.#failed(error, content, id, answer);
+    } finally {
+      if (this.#turn === turn) {
+        this.#turn = null;
+        this.#hooks.onBusy(false);
+      }
+    }
+  }
+
+  #begun(turn, answer) {
+    this.#turn = turn;
+    this.#hooks.onBusy(true);
+    answer.begin();
+    say("Writing a reply");
+  }
+
+  #finished(event, content, answer) {
+    answer.end();
+    const remark = REMARKS[event.finish_reason];
+    if (remark) answer.note(remark, ...this.#askAgain(event.finish_reason === "cancelled" && content));
+    else if (saysItDoesNotKnow(answer.text)) this.#hooks.offerLead(answer);
+    say(spoken(answer.text));
+    this.#hooks.onDone(event, this.#transcript.questions);
+  }
+
+  #stopped(content, answer) {
+    answer.note("Stopped.");
+    say("Stopped.");
+  }
+
+  #failed(error, content, id, answer) {
+    this.#fail(answer, error, () => this.#ask(content, id, answer));
+  }
+
+  /** Says what went wrong and offers what can be done about it. */
+  #fail(answer, error, retry) {
+    const { text, retry: canRetry, wait = 0, resend, startOver } = explain(error);
+    const again = () => {
+      if (!this.isBusy && answer.isOnPage) retry();
+    };
+    const actions = [];
+    if (canRetry) actions.push(answer.retryButton(again, wait));
+    answer.fail(text, ...actions);
+    if (resend) addEventListener("online", again, { once: true });
+  }
+}
+
+/** What there is to say of an answer that did not simply end. */
+const REMARKS = {
+  length: "The answer was cut at its longest allowed length.",
+  content_filter: "The answer was held back by the model's content filter.",
+  cancelled: "This answer was not finished.",
+};
+
+function spoken(text) {
+  return text.length <= SPOKEN_CHARS_MAX ? text : `Reply finished. ${text.slice(0, SPOKEN_CHARS_MAX / 2)}`;
+}
+
+/** To screen readers alone, when they have finished what they are saying. */
+export function say(text) {
+  byId("status").textContent = text;
+}
