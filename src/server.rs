@@ -23,7 +23,7 @@ use crate::domain::origin::Origin;
 use crate::http::{Front, Pool};
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
-use crate::token::Tokens;
+use crate::token::{KeyError, Tokens};
 
 /// A generation waits for the model most of its life: its stack holds a few frames and no buffers.
 const GENERATION_STACK_BYTES: usize = 512 * 1024;
@@ -47,7 +47,7 @@ pub(crate) enum StartError {
     #[error(transparent)]
     Secret(#[from] config::SecretError),
     #[error(transparent)]
-    ShortKey(#[from] crate::token::ShortKey),
+    Key(#[from] KeyError),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }
@@ -68,8 +68,8 @@ impl Server {
             error,
         };
         let store = Store::open(&config.storage).map_err(storage)?;
-        let (first, others) = config::token_keys(jwt_secret, &folder)?;
-        let tokens = Tokens::new(&first, &others)?;
+        let keys = config::token_keys(jwt_secret, &folder)?;
+        let tokens = Tokens::new(&keys)?;
         let chat = Chat::new(store.clone(), clock::now()).map_err(storage)?;
         let address = config.http.listen;
         let front = Front::bind(config.http.clone())

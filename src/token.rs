@@ -46,12 +46,14 @@ pub(crate) enum TokenError {
     Expired,
 }
 
-/// A key that is shorter than [`KEY_BYTES_MIN`], by its place in the list.
+/// Why keys cannot sign.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("key {position} has {found} bytes; a signing key has at least {KEY_BYTES_MIN}")]
-pub(crate) struct ShortKey {
-    pub(crate) position: usize,
-    pub(crate) found: usize,
+pub(crate) enum KeyError {
+    #[error("there is no signing key")]
+    None,
+    /// By its place in the list, from 1.
+    #[error("key {position} has {found} bytes; a signing key has at least {KEY_BYTES_MIN}")]
+    Short { position: usize, found: usize },
 }
 
 /// The claims beside the registered ones.
@@ -88,12 +90,13 @@ impl SigningKey {
 }
 
 impl Tokens {
-    /// Takes the key that signs and those that only verify, each of at least [`KEY_BYTES_MIN`].
-    pub(crate) fn new(first: &Secret, others: &[Secret]) -> Result<Self, ShortKey> {
-        for (index, secret) in std::iter::once(first).chain(others).enumerate() {
+    /// Takes at least one key, each of at least [`KEY_BYTES_MIN`].
+    pub(crate) fn new(secrets: &[Secret]) -> Result<Self, KeyError> {
+        let (first, others) = secrets.split_first().ok_or(KeyError::None)?;
+        for (index, secret) in secrets.iter().enumerate() {
             let found = secret.expose().len();
             if found < KEY_BYTES_MIN {
-                return Err(ShortKey {
+                return Err(KeyError::Short {
                     position: index + 1,
                     found,
                 });

@@ -18,9 +18,9 @@ pub(super) fn run(options: &Options, agent_id: &str) -> ExitCode {
 fn print(options: &Options, agent_id: &str) -> Result<(), ExitCode> {
     let config = load(options)?;
     let agent = agent(&config, agent_id)?;
-    let (first, others) = config::token_keys(jwt_secret().as_deref(), &config.storage.folder)
+    let keys = config::token_keys(jwt_secret().as_deref(), &config.storage.folder)
         .map_err(|error| fail(&error))?;
-    let tokens = Tokens::new(&first, &others).map_err(|error| fail(&error))?;
+    let tokens = Tokens::new(&keys).map_err(|error| fail(&error))?;
     let now = clock::now();
     let signed = tokens.sign(agent.id(), VisitorId::new(), ConversationId::new(now), now);
     println!("{}", signed.token);

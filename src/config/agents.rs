@@ -1,228 +1,326 @@
-//! `[[agent]]`: who answers, for which sites, from what, and for how much.
+//! The `[[agent]]` tables and `[budget]`, the budget of every agent that sets none of its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::appearance;
-use super::leak::looks_like_a_key;
-use super::section::Section;
-use crate::domain::agent::{Agent, Budget, FAQ_MAX, Faq};
+use toml::de::DeValue;
+
+use crate::config::complaint::nearest;
+use crate::config::models::{BUILTIN, MODELS_MAX};
+use crate::config::section::Section;
+use crate::config::value::Value;
+use crate::config::{HOUR, Surroundings, lead_form, rules, urls};
+use crate::domain::agent::{
+    Agent, Appearance, Budget, FAQ_MAX, Faq, Mode, STARTER_PROMPTS_MAX, Side, Theme,
+};
 use crate::domain::id::AgentId;
-use crate::domain::origin::{AllowedOrigins, Origin};
-use crate::model::{self, BUILTIN};
+use crate::domain::origin::AllowedOrigins;
 
-const AGENTS_MAX: usize = 1000;
-const ORIGINS_MAX: usize = 1000;
-/// Of a system prompt: some ten thousand tokens.
-const PROMPT_CHARS_MAX: usize = 40_000;
-const ANSWER_CHARS_MAX: usize = 8000;
-const HOUR: Duration = Duration::from_secs(3600);
+/// One process serves a handful of sites; lookups walk the list.
+const AGENTS_MAX: usize = 100;
+const NAME_CHARS_MAX: usize = 80;
+const GREETING_CHARS_MAX: usize = 1000;
+/// What fits on a button.
+const STARTER_PROMPT_CHARS_MAX: usize = 120;
+/// Some 5 000 tokens, which are paid for with each message.
+const SYSTEM_PROMPT_CHARS_MAX: usize = 20_000;
+const UNKNOWN_ANSWER_CHARS_MAX: usize = 1000;
+const QUESTION_CHARS_MAX: usize = 300;
+const ANSWER_CHARS_MAX: usize = 4000;
 
-pub(super) fn agents(root: &Section<'_>, models: &[model::Settings]) -> Vec<Arc<Agent>> {
-    let defaults = budget(&root.section("budget"), &DEFAULT_BUDGET);
-    let sections = root.sections("agent", AGENTS_MAX);
-    if sections.is_empty() {
-        root.complain(
-            "agent",
-            "there is none: write [[agent]] with an id, a name and allowed_origins",
-        );
+/// `models`: the names of all `[[model]]` tables, in order.
+pub(super) fn read(
+    file: &Section,
+    models: &[String],
+    surroundings: &Surroundings,
+) -> Vec<Arc<Agent>> {
+    let budget = read_budget(&file.table("budget"), &default_budget());
+    let value = file.get("agent");
+    if is_absent_or_empty(&value) {
+        let text = "there is no agent; write one: [[agent]], id = \"shop\", name = \"Shop\", \
+                    allowed_origins = [\"https://www.example.com\"]";
+        let notes = surroundings.notes;
+        notes.complain_of_absence(value.place(), text.to_owned());
     }
-    let mut agents: Vec<Arc<Agent>> = Vec::new();
-    for section in sections {
-        if let Some(agent) = agent(&section, models, &defaults) {
-            if agents.iter().any(|other| other.id() == agent.id()) {
-                section.complain(
-                    "id",
-                    format!(
-                        "{:?} is the id of another agent too: give each its own",
-                        agent.id().as_str()
-                    ),
-                );
+    let mut ids = Vec::new();
+    let mut agents = Vec::new();
+    for table in file.tables("agent", AGENTS_MAX) {
+        let value = table.get("id").required("id = \"shop\"");
+        let id = value.parse(parse_id);
+        if let Some(id) = &id {
+            if ids.contains(id) {
+                value.complain("is the id of another agent; write one of its own");
             }
-            agents.push(Arc::new(agent));
+            ids.push(id.clone());
         }
-        section.finish();
+        agents.extend(read_one(&table, id, models, &budget, surroundings).map(Arc::new));
     }
     agents
 }
 
-/// None if the id or the name is missing; that is noted. All other keys are read all the same.
-fn agent(section: &Section<'_>, models: &[model::Settings], defaults: &Budget) -> Option<Agent> {
-    let id = section.required("id", 64).and_then(|id| {
-        id.parsed(|id| AgentId::parse(id).map_err(|error| format!("is no id: {error}")))
-    });
-    let name = section.required("name", 100);
-    let allowed_origins = allowed_origins(section);
-    let system_prompt = section.text("system_prompt", PROMPT_CHARS_MAX);
-    if system_prompt
-        .as_ref()
-        .is_some_and(|prompt| looks_like_a_key(prompt.value))
-    {
-        section.complain(
-            "system_prompt",
-            "seems to hold an API key, and models repeat what they are told: take it out",
-        );
-    }
-    let unknown_answer = section
-        .text("unknown_answer", ANSWER_CHARS_MAX)
-        .map(|text| text.value.to_owned());
-    let faq = faq(section);
-    let models = chain(section, models);
-    let budget = budget(&section.section("budget"), defaults);
-    let appearance = appearance::appearance(section, id, name.map(|name| name.value.to_owned()))?;
-    let system_prompt = system_prompt.map_or_else(
-        || default_prompt(&appearance.name),
-        |text| text.value.to_owned(),
-    );
+/// None when something required is wrong.
+fn read_one(
+    table: &Section,
+    id: Option<AgentId>,
+    models: &[String],
+    budget: &Budget,
+    surroundings: &Surroundings,
+) -> Option<Agent> {
+    let name = table
+        .get("name")
+        .required("name = \"Shop\"")
+        .line(NAME_CHARS_MAX);
+    let language = table.get("language").parse(parse_language);
+    let greeting = table.get("greeting").paragraphs(GREETING_CHARS_MAX);
+    let starter_prompts = read_starter_prompts(&table.get("starter_prompts"));
+    let allowed_origins = read_allowed_origins(&table.get("allowed_origins"), surroundings);
+    let system_prompt = table
+        .get("system_prompt")
+        .paragraphs(SYSTEM_PROMPT_CHARS_MAX);
+    let unknown_answer = table
+        .get("unknown_answer")
+        .paragraphs(UNKNOWN_ANSWER_CHARS_MAX);
+    let models = read_models(&table.get("models"), models, surroundings);
+    let theme = read_theme(&table.table("theme"));
+    let lead_form = lead_form::read(&table.table("lead_form"));
+    let rules = rules::read(table, lead_form.enabled);
+    let faq = read_faq(table);
+    let budget = read_budget(&table.table("budget"), budget);
     Some(Agent {
-        appearance,
+        appearance: Appearance {
+            id: id?,
+            name: name?,
+            language: language.unwrap_or_else(|| "en".to_owned()),
+            greeting: greeting.unwrap_or_else(|| "Hello! How can I help?".to_owned()),
+            starter_prompts,
+            theme,
+            lead_form,
+            rules,
+        },
         allowed_origins,
-        system_prompt,
+        system_prompt: system_prompt.unwrap_or_default(),
         faq,
-        unknown_answer,
+        unknown_answer: unknown_answer.filter(|text| !text.is_empty()),
         models,
         budget,
     })
 }
 
-fn default_prompt(name: &str) -> String {
-    format!(
-        "You are {name}, the assistant on this website. Answer briefly and in the visitor's language. Answer from the \
-         reference data where it helps. If you do not know, say so and offer that the visitor leaves an email address."
-    )
+fn parse_id(text: &str) -> Result<AgentId, String> {
+    AgentId::parse(text).map_err(|error| {
+        let meant: String = text
+            .trim()
+            .to_lowercase()
+            .replace(|c: char| c.is_whitespace() || c == '.', "-");
+        match AgentId::parse(&meant) {
+            Ok(meant) => format!("is not an id; write \"{meant}\""),
+            Err(_) => format!("is not an id: {error}"),
+        }
+    })
 }
 
-fn allowed_origins(section: &Section<'_>) -> AllowedOrigins {
-    let texts = section.texts("allowed_origins", ORIGINS_MAX, 300);
-    let mut allowed = AllowedOrigins::default();
-    let is_alone = texts.len() == 1;
-    for text in &texts {
-        match text.value {
-            "*" if is_alone => allowed.any = true,
-            "*" => text.complain("allows every site, so the other entries say nothing: write [\"*\"] alone, or take it out"),
-            "self" => allowed.own = true,
-            origin => match Origin::parse(origin) {
-                Ok(normal) if normal.as_str() == origin => allowed.exact.push(normal),
-                Ok(normal) => text.complain(format!("is not in its normal form: write {:?}", normal.as_str())),
-                Err(error) => match Origin::of_url(origin).or_else(|_| Origin::of_url(&format!("https://{origin}"))) {
-                    Ok(meant) => text.complain(format!("{error}: write {:?}", meant.as_str())),
-                    Err(_) => text.complain(error),
-                },
-            },
+/// The shape of RFC 5646, section 2.1: a language of two or three letters and subtags of up to eight.
+fn parse_language(text: &str) -> Result<String, String> {
+    let is_tag = |text: &str| {
+        let mut subtags = text.split('-');
+        let language = subtags.next().unwrap_or_default();
+        (2..=3).contains(&language.len())
+            && language.bytes().all(|b| b.is_ascii_alphabetic())
+            && text.len() <= 35
+            && subtags.all(|subtag| {
+                (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())
+            })
+    };
+    let meant = text.trim().replace('_', "-");
+    match (is_tag(text), is_tag(&meant)) {
+        (true, _) => Ok(text.to_owned()),
+        (false, true) => Err(format!("is not a language tag; write \"{meant}\"")),
+        (false, false) => {
+            Err("is not a language tag; write one like \"en\", \"de-CH\" or \"pt-BR\"".to_owned())
         }
+    }
+}
+
+fn read_starter_prompts(value: &Value) -> Vec<String> {
+    let items = value.list(STARTER_PROMPTS_MAX).unwrap_or_default();
+    items
+        .iter()
+        .filter_map(|item| item.line(STARTER_PROMPT_CHARS_MAX))
+        .collect()
+}
+
+fn read_allowed_origins(value: &Value, surroundings: &Surroundings) -> AllowedOrigins {
+    let allowed = urls::allowed_origins(value);
+    if allowed.any {
+        let text = "[\"*\"] lets every site use this agent, at your cost; before going live, list your own";
+        surroundings.notes.warn(value.place(), text);
+    }
+    if is_absent_or_empty(value) {
+        let text = "is empty, so no page may use this agent; write the sites that show it, such as \
+                    [\"https://www.example.com\"]";
+        surroundings.notes.warn(value.place(), text);
     }
     allowed
 }
 
-fn faq(section: &Section<'_>) -> Vec<Faq> {
-    let mut faq = Vec::new();
-    for entry in section.sections("faq", FAQ_MAX) {
-        let question = entry.required("question", 500);
-        let answer = entry.required("answer", ANSWER_CHARS_MAX);
-        if answer
-            .as_ref()
-            .is_some_and(|answer| looks_like_a_key(answer.value))
-        {
-            entry.complain(
-                "answer",
-                "seems to hold an API key, and visitors read it: take it out",
-            );
-        }
-        let url = entry
-            .text("url", 2000)
-            .and_then(|url| url.parsed(appearance::web_address));
-        if let (Some(question), Some(answer)) = (question, answer) {
-            faq.push(Faq {
-                question: question.value.to_owned(),
-                answer: answer.value.to_owned(),
-                url,
-            });
-        }
-        entry.finish();
+fn is_absent_or_empty(value: &Value) -> bool {
+    match value.found() {
+        None => true,
+        Some(DeValue::Array(array)) => array.is_empty(),
+        Some(_) => false,
     }
-    faq
 }
 
-/// The models that the agent asks: those that it names, else all, and the embedded one when they fail.
-fn chain(section: &Section<'_>, models: &[model::Settings]) -> Vec<String> {
-    let known = || {
-        models
-            .iter()
-            .map(|model| model.name.as_str())
-            .chain([BUILTIN])
+/// The chain; when absent, every model in the file's order, then the builtin one.
+fn read_models(value: &Value, known: &[String], surroundings: &Surroundings) -> Vec<String> {
+    let builtin = BUILTIN.to_owned();
+    let Some(items) = value.list(MODELS_MAX) else {
+        return known.iter().cloned().chain([builtin]).collect();
     };
-    if !section.has("models") {
-        return known().map(str::to_owned).collect();
-    }
-    let texts = section.texts("models", 20, 64);
-    if texts.is_empty() {
-        section.complain(
-            "models",
-            format!(
-                "is empty: name at least one of {}",
-                known().collect::<Vec<_>>().join(", ")
-            ),
-        );
+    if items.is_empty() {
+        value.refuse("names no model; write [\"builtin\"], or leave the key out for all models");
     }
     let mut chain: Vec<String> = Vec::new();
-    for text in texts {
-        if !known().any(|name| name == text.value) {
-            text.complain(format!(
-                "is no model: write one of {}",
-                known().collect::<Vec<_>>().join(", ")
-            ));
-        } else if chain.iter().any(|name| name == text.value) {
-            text.complain("stands here twice: write it once");
-        } else {
-            chain.push(text.value.to_owned());
+    for item in items {
+        let Some(name) = item.string() else { continue };
+        let candidates = || known.iter().map(String::as_str).chain([BUILTIN]);
+        if chain.iter().any(|before| before == name) {
+            item.complain("stands here twice; take one out");
+        } else if chain.contains(&builtin) {
+            item.complain(
+                "is never asked after \"builtin\", which always answers; move it before that",
+            );
+        } else if !candidates().any(|known| known == name) {
+            let advice = match nearest(name, candidates()) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => format!("there is: {}", candidates().collect::<Vec<_>>().join(", ")),
+            };
+            let text = format!("{} is not the name of a [[model]]; {advice}", item.shown());
+            surroundings.notes.complain_of_absence(item.place(), text);
         }
+        chain.push(name.to_owned());
     }
     chain
 }
 
-const DEFAULT_BUDGET: Budget = Budget {
-    window: Duration::from_secs(24 * 3600),
-    messages: 60,
-    tokens: 40_000,
-    answer_tokens: 800,
-    agent_tokens_per_day: 2_000_000,
-    event_bytes_per_day: 256 << 20,
-};
+fn read_theme(theme: &Section) -> Theme {
+    let accent = theme.get("accent").parse(parse_colour);
+    let mode = theme.get("mode").choice(&[
+        ("auto", Mode::Auto),
+        ("light", Mode::Light),
+        ("dark", Mode::Dark),
+    ]);
+    let side = theme
+        .get("side")
+        .choice(&[("right", Side::Right), ("left", Side::Left)]);
+    // From square to as round as the widget's smallest box can be.
+    let radius_px = theme.get("radius_px").integer(0..=32);
+    Theme {
+        accent: accent.unwrap_or_else(|| "#2563eb".to_owned()),
+        mode: mode.unwrap_or(Mode::Auto),
+        side: side.unwrap_or(Side::Right),
+        radius_px: radius_px.unwrap_or(12),
+    }
+}
 
-fn budget(section: &Section<'_>, defaults: &Budget) -> Budget {
-    let count = |name, default: u32, range| {
-        u32::try_from(section.number_or(name, default.into(), range)).unwrap_or(default)
+/// `#rrggbb`, in lower case: it goes into a style, where a freer text could do harm.
+fn parse_colour(text: &str) -> Result<String, String> {
+    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let lower = digits.to_ascii_lowercase();
+    match (is_hex(digits), digits.len()) {
+        (true, 6) if text.len() == 7 => Ok(format!("#{lower}")),
+        (true, 6) => Err(format!("is not a colour; write \"#{lower}\"")),
+        (true, 3) => {
+            let meant: String = lower.chars().flat_map(|digit| [digit, digit]).collect();
+            Err(format!("is not a colour; write \"#{meant}\""))
+        }
+        _ => Err("is not a colour; write six hexadecimal digits, such as \"#2563eb\"".to_owned()),
+    }
+}
+
+fn read_faq(agent: &Section) -> Vec<Faq> {
+    let read_entry = |table: Section| {
+        let question = table
+            .get("question")
+            .required("question = \"What does it cost?\"")
+            .line(QUESTION_CHARS_MAX);
+        let value = table.get("answer").required("answer = \"Nothing.\"");
+        let answer = value.paragraphs(ANSWER_CHARS_MAX);
+        if answer.as_ref().is_some_and(String::is_empty) {
+            value.refuse("is empty; write what the visitor should read");
+        }
+        let url = table.get("url").parse(urls::web_url);
+        Some(Faq {
+            question: question?,
+            answer: answer?,
+            url,
+        })
     };
+    agent
+        .tables("faq", FAQ_MAX)
+        .into_iter()
+        .filter_map(read_entry)
+        .collect()
+}
+
+fn default_budget() -> Budget {
+    Budget {
+        window: 24 * HOUR,
+        messages: 60,
+        tokens: 40_000,
+        answer_tokens: 800,
+        agent_tokens_per_day: 2_000_000,
+        event_bytes_per_day: 256 << 20,
+    }
+}
+
+/// What `section` sets, and `base` for the rest.
+fn read_budget(section: &Section, base: &Budget) -> Budget {
     let budget = Budget {
-        window: section.duration_or(
-            "window",
-            defaults.window,
-            Duration::from_secs(1)..=HOUR * 24 * 31,
-        ),
-        messages: count("messages", defaults.messages, 1..=10_000),
-        tokens: section.number_or("tokens", defaults.tokens, 1..=1_000_000_000),
-        answer_tokens: count("answer_tokens", defaults.answer_tokens, 1..=100_000),
-        agent_tokens_per_day: section.number_or(
-            "agent_tokens_per_day",
-            defaults.agent_tokens_per_day,
-            1..=1_000_000_000_000,
-        ),
-        event_bytes_per_day: section.size_or("event_bytes_per_day", defaults.event_bytes_per_day),
+        // Its rows are counted from storage with each message.
+        window: section
+            .get("window")
+            .duration(Duration::from_secs(1)..=30 * 24 * HOUR)
+            .unwrap_or(base.window),
+        messages: section
+            .get("messages")
+            .integer(1..=10_000)
+            .unwrap_or(base.messages),
+        tokens: section
+            .get("tokens")
+            .integer(1..=100_000_000)
+            .unwrap_or(base.tokens),
+        // Above what any model writes in one answer.
+        answer_tokens: section
+            .get("answer_tokens")
+            .integer(1..=200_000)
+            .unwrap_or(base.answer_tokens),
+        agent_tokens_per_day: section
+            .get("agent_tokens_per_day")
+            .integer(1..=1_000_000_000_000)
+            .unwrap_or(base.agent_tokens_per_day),
+        // 0 B: no events are stored.
+        event_bytes_per_day: section
+            .get("event_bytes_per_day")
+            .bytes(0..=1 << 40)
+            .unwrap_or(base.event_bytes_per_day),
     };
-    for (name, tokens) in [
+    // An answer is reserved in full before it is asked for, so these would refuse every message.
+    for (key, tokens) in [
         ("tokens", budget.tokens),
         ("agent_tokens_per_day", budget.agent_tokens_per_day),
     ] {
-        if tokens < u64::from(budget.answer_tokens) {
-            section.complain(
-                name,
-                format!(
-                    "{tokens} is less than one answer may take: write at least answer_tokens, {}",
-                    budget.answer_tokens
-                ),
-            );
+        let own = [section.get(key), section.get("answer_tokens")];
+        if let Some(value) = own.iter().find(|value| value.is_present())
+            && u64::from(budget.answer_tokens) > tokens
+        {
+            value.complain(&format!(
+                "leaves no room for one answer: {key} = {tokens} and answer_tokens = {}; raise the first or lower \
+                 the second",
+                budget.answer_tokens
+            ));
         }
     }
-    section.finish();
     budget
 }

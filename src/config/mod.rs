@@ -1,58 +1,80 @@
-//! `widget.toml`, checked: from here on every value is right, and nothing changes it.
+//! `widget.toml` and what overrides it, checked: a [`Config`] is valid and never changes, a reload makes another.
 //!
-//! All mistakes are found in one reading, each with its line, what was found and what to write instead. A [`Config`] is
-//! made whole or not at all. The settings of a room are that room's own type: a room knows nothing of this one.
+//! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
+//! stands in one place: where its key is read. `server`, `models`, `agents`, `lead_form` and `rules` read one part of
+//! the file each; `section` and `value` are the cursor that they read with. Knows the settings of other rooms and none
+//! of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
-mod appearance;
 mod complaint;
+mod lead_form;
 mod leak;
 mod models;
+mod notes;
+mod rules;
 mod secret;
 mod section;
 mod server;
+#[cfg(test)]
+mod tests;
 mod units;
+mod urls;
+mod value;
 
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use complaint::{Complaint, Complaints};
-pub(crate) use secret::{SecretError, token_keys};
-
-use complaint::Notes;
-use section::Section;
 use toml::de::DeTable;
 
+use crate::config::notes::Notes;
+use crate::config::section::Section;
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
 use crate::limiter::Rate;
 use crate::{http, log, model, store};
 
-/// What `widget.toml` says.
+pub(crate) use crate::config::complaint::Complaints;
+pub(crate) use crate::config::secret::{SecretError, token_keys};
+
+/// A file beyond this is not a configuration: a thousand FAQ entries at their longest have 4 MB.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+const HOUR: Duration = Duration::from_hours(1);
+
+/// All that the owner has set, with defaults where they have not.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// The file that was read.
+    /// The file, as it was named.
     pub(crate) source: PathBuf,
     pub(crate) http: http::Settings,
-    /// Under which the server is reached from outside.
+    /// The server's own origin as visitors reach it.
     pub(crate) public_url: Option<Origin>,
-    /// How long running answers may go on once the server is to stop.
+    /// How long running answers may go on after SIGTERM, 0–10 min.
     pub(crate) shutdown_grace: Duration,
     pub(crate) log: log::Settings,
     pub(crate) storage: store::Settings,
     pub(crate) limits: Limits,
-    /// How long after its last activity a conversation is resumed.
+    /// How long after its last activity a conversation goes on, 1 s–90 days.
     pub(crate) resume_window: Duration,
+    /// In the file's order, without the builtin one.
     pub(crate) models: Vec<model::Settings>,
+    /// In the file's order; at least one; no two with one id.
     pub(crate) agents: Vec<Arc<Agent>>,
-    /// What is allowed and probably not meant.
+    /// What is allowed and probably not wanted: one line each, to be shown at start.
     pub(crate) warnings: Vec<String>,
 }
 
-/// `[limits]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl Config {
+    pub(crate) fn agent(&self, id: &str) -> Option<&Arc<Agent>> {
+        self.agents.iter().find(|agent| agent.id().as_str() == id)
+    }
+}
+
+/// The limits of section 11 of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) init_per_address: Rate,
     pub(crate) messages_per_address: Rate,
@@ -61,116 +83,112 @@ pub(crate) struct Limits {
     pub(crate) events_per_token: Rate,
 }
 
-/// Flags and variables that win over the file.
+/// Flags and variables, as `cli` has read them. They win over the file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overrides {
     pub(crate) listen: Option<SocketAddr>,
+    /// The folder of the database and the secret; relative to the working folder, not to the file's.
     pub(crate) data: Option<PathBuf>,
-    /// Level and format, separated by a comma.
+    /// A level, a format, or both with a comma between; not checked yet.
     pub(crate) log: Option<String>,
 }
 
-/// Looks an environment variable up.
-pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
-
-impl Config {
-    pub(crate) fn agent(&self, id: &str) -> Option<&Arc<Agent>> {
-        self.agents.iter().find(|agent| agent.id().as_str() == id)
-    }
+/// Reads and checks the file at `path`. `env` gives variables of the process: models' keys come from there.
+pub(crate) fn load(
+    path: &Path,
+    overrides: &Overrides,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Config, Complaints> {
+    let text = read(path).map_err(|text| Complaints::unreadable(path.to_owned(), text))?;
+    parse(path, &text, overrides, env)
 }
 
-/// Reads and checks the file.
-pub(crate) fn load(path: &Path, overrides: &Overrides, env: Env<'_>) -> Result<Config, Complaints> {
-    let text = std::fs::read_to_string(path).map_err(|error| Complaints {
-        source: path.to_owned(),
-        list: vec![Complaint {
-            line: 0,
-            key: String::new(),
-            message: format!("cannot be read: {error}. Name another file with --config, or start in the folder of widget.toml"),
-        }],
+fn read(path: &Path) -> Result<String, String> {
+    let bytes = read_bounded(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            "there is no such file; name yours with --config or WIDGETD_CONFIG, or start from a copy of the \
+             widget.toml that comes with widgetd"
+                .to_owned()
+        }
+        ErrorKind::IsADirectory => {
+            "is a folder; name the file in it, such as --config widget.toml".to_owned()
+        }
+        ErrorKind::FileTooLarge => {
+            let most = units::show_bytes(FILE_BYTES_MAX);
+            format!("is larger than {most}: that is no configuration")
+        }
+        _ => format!("cannot be read: {error}"),
     })?;
-    parse(&text, path, overrides, env)
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+        format!("line {line} is not UTF-8; save the file in that encoding")
+    })
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = File::open(path)?;
+    // One more than is allowed, to know that there is more.
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
 }
 
 fn parse(
-    text: &str,
     path: &Path,
+    text: &str,
     overrides: &Overrides,
-    env: Env<'_>,
+    env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Complaints> {
-    let notes = Notes::new(text);
-    let (table, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        notes.add(
-            &error.span().unwrap_or(0..0),
-            "",
-            format!("is not TOML: {}", error.message()),
-        );
-    }
-    // What follows from a slip of the pen would only be noise.
-    if !notes.is_empty() {
-        return Err(notes.into_complaints(path.to_owned()));
-    }
-    let root = Section::root(&table, &notes);
-    let home = path.parent().unwrap_or(Path::new(""));
-    let server = server::server(&root, overrides);
-    let models = models::models(&root, env, home);
-    let mut config = Config {
+    let (tree, syntax) = DeTable::parse_recoverable(text);
+    let notes = Notes::new(text, &syntax);
+    let surroundings = Surroundings {
+        folder: path.parent().unwrap_or(Path::new("")),
+        overrides,
+        env,
+        notes: &notes,
+    };
+    let mut config = read_all(&Section::root(tree.get_ref(), &notes), path, &surroundings);
+    config.warnings = notes.conclude(path.to_owned())?;
+    Ok(config)
+}
+
+/// What a part of the reader may need beside its section.
+struct Surroundings<'a> {
+    /// Of the file: paths in it are relative to this.
+    folder: &'a Path,
+    overrides: &'a Overrides,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    notes: &'a Notes,
+}
+
+/// Reads every section. What is wrong is noted, and its default stands in for it, so that reading goes on.
+fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config {
+    let server = server::read(&file.table("server"), surroundings);
+    let log = server::read_log(&file.table("log"), surroundings);
+    let storage = server::read_storage(&file.table("storage"), surroundings);
+    let limits = server::read_limits(&file.table("limits"));
+    let resume_window = file
+        .table("conversation")
+        .get("resume_window")
+        .duration(Duration::from_secs(1)..=90 * 24 * HOUR)
+        .unwrap_or(24 * HOUR);
+    let models = models::read(file, surroundings);
+    let agents = agents::read(file, &models.names, surroundings);
+    Config {
         source: path.to_owned(),
         http: server.http,
         public_url: server.public_url,
         shutdown_grace: server.shutdown_grace,
-        log: server::log(&root, overrides),
-        storage: server::storage(&root, overrides, home),
-        limits: server::limits(&root),
-        resume_window: server::resume_window(&root),
-        agents: agents::agents(&root, &models),
-        models,
+        log,
+        storage,
+        limits,
+        resume_window,
+        models: models.settings,
+        agents,
         warnings: Vec::new(),
-    };
-    root.finish();
-    if !notes.is_empty() {
-        return Err(notes.into_complaints(path.to_owned()));
     }
-    config.warnings = warnings(&config);
-    Ok(config)
 }
-
-fn warnings(config: &Config) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for agent in &config.agents {
-        let (id, allowed) = (agent.id(), &agent.allowed_origins);
-        if allowed.any {
-            warnings.push(format!(
-                "agent \"{id}\" has allowed_origins = [\"*\"]: every site may use it at your cost"
-            ));
-        } else if !allowed.own && allowed.exact.is_empty() {
-            warnings.push(format!(
-                "agent \"{id}\" has no allowed_origins: every request to it is refused"
-            ));
-        }
-    }
-    let listen = config.http.listen;
-    if !listen.ip().is_loopback() && config.http.trusted_proxies.is_empty() {
-        warnings.push(format!(
-            "listening on {listen}, beyond this machine, without server.trusted_proxies: behind a proxy all visitors \
-             would count as one address, and without one nothing is encrypted"
-        ));
-    }
-    for model in &config.models {
-        let is_plain = model.url.starts_with("http://");
-        let is_near = ["http://127.", "http://localhost", "http://[::1]"]
-            .iter()
-            .any(|near| model.url.starts_with(near));
-        if is_plain && !is_near && model.key.is_some() {
-            warnings.push(format!(
-                "model \"{}\": its key goes to {} unencrypted",
-                model.name, model.url
-            ));
-        }
-    }
-    warnings
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,147 +1,245 @@
-//! `[[model]]`.
+//! The `[[model]]` tables: servers that speak OpenAI's chat API. Keys come from a variable or a file, never from
+//! `widget.toml` itself, and no complaint shows one.
 
-use std::path::Path;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::section::{Section, Text};
-use super::{Env, secret};
+use url::{Host, Url};
+
+use crate::config::complaint::quoted;
+use crate::config::section::Section;
+use crate::config::value::Value;
+use crate::config::{Surroundings, leak, secret};
 use crate::domain::secret::Secret;
-use crate::model::{self, BUILTIN, MaxTokensField};
+use crate::model::{self, MaxTokensField};
 
-const MODELS_MAX: usize = 50;
-const SECOND: Duration = Duration::from_secs(1);
+/// The model that answers from the FAQ and needs no table.
+pub(super) const BUILTIN: &str = "builtin";
+/// Of one chain and of the file: each is a line at start and a breaker in memory.
+pub(super) const MODELS_MAX: usize = 50;
+const NAME_CHARS_MAX: usize = 64;
+const HEADERS_MAX: usize = 20;
+const HEADER_BYTES_MAX: usize = 8 << 10;
+/// Written by the connection itself; a second one would contradict it.
+const OWN_HEADERS: [&str; 7] = [
+    "host",
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "connection",
+    "accept",
+    "accept-encoding",
+];
 
-pub(super) fn models(root: &Section<'_>, env: Env<'_>, home: &Path) -> Vec<model::Settings> {
-    let mut models: Vec<model::Settings> = Vec::new();
-    for section in root.sections("model", MODELS_MAX) {
-        let model = model(&section, env, home);
-        if let Some(model) = model {
-            if models.iter().any(|other| other.name == model.name) {
-                section.complain(
-                    "name",
-                    format!(
-                        "{:?} is the name of another model too: give each its own",
-                        model.name
-                    ),
-                );
+pub(super) struct Models {
+    pub(super) settings: Vec<model::Settings>,
+    /// Of all tables in their order, also of those with mistakes: agents may name them all the same.
+    pub(super) names: Vec<String>,
+}
+
+pub(super) fn read(file: &Section, surroundings: &Surroundings) -> Models {
+    let mut models = Models {
+        settings: Vec::new(),
+        names: Vec::new(),
+    };
+    for table in file.tables("model", MODELS_MAX) {
+        let value = table.get("name").required("name = \"gpt\"");
+        let name = value.line(NAME_CHARS_MAX);
+        if let Some(name) = &name {
+            if name == BUILTIN {
+                value.complain("is the model that needs no table; write another name");
+            } else if models.names.contains(name) {
+                value.complain("is the name of another model; write one of its own");
             }
-            models.push(model);
+            models.names.push(name.clone());
         }
-        section.finish();
+        models.settings.extend(read_one(&table, name, surroundings));
     }
     models
 }
 
-/// None if a key is missing without which there is no model; that is noted. All other keys are read all the same.
-fn model(section: &Section<'_>, env: Env<'_>, home: &Path) -> Option<model::Settings> {
-    let name = section.required("name", 64);
-    if let Some(name) = name.as_ref().filter(|name| name.value == BUILTIN) {
-        name.complain("is the name of the embedded model: choose another one");
-    }
-    let url = section
-        .required("url", 2000)
-        .and_then(|url| url.parsed(model::endpoint));
-    let model = section.required("model", 200);
-    let limit = SECOND / 10..=SECOND * 3600;
-    let context_tokens = section.number_or("context_tokens", 3000, 0..=1_000_000);
-    let key = key(section, env, home);
-    let headers = headers(section, env);
-    let temperature = section.decimal("temperature", 0.0..=2.0);
-    let fields = [
+/// None when something required is wrong.
+fn read_one(
+    table: &Section,
+    name: Option<String>,
+    surroundings: &Surroundings,
+) -> Option<model::Settings> {
+    let url = read_url(table, surroundings);
+    let model = table
+        .get("model")
+        .required("the server's name of the model, as model = \"gpt-5-mini\"")
+        .line(200);
+    let key = read_key(table, surroundings);
+    let headers = read_headers(&table.get("headers"), key.is_some(), surroundings);
+    let temperature = table.get("temperature").number(0.0..=2.0); // the API's range
+    let max_tokens_field = table.get("max_tokens_field").choice(&[
         ("max_tokens", MaxTokensField::MaxTokens),
         ("max_completion_tokens", MaxTokensField::MaxCompletionTokens),
-    ];
-    let max_tokens_field = section
-        .choice("max_tokens_field", &fields)
-        .unwrap_or(MaxTokensField::MaxTokens);
-    let stream_options = section.bool_or("stream_options", true);
-    let connect_timeout = section.duration_or("connect_timeout", SECOND * 5, limit.clone());
-    let first_token_timeout =
-        section.duration_or("first_token_timeout", SECOND * 20, limit.clone());
-    let idle_timeout = section.duration_or("idle_timeout", SECOND * 20, limit.clone());
-    let total_timeout = section.duration_or("total_timeout", SECOND * 120, limit);
+    ]);
+    let stream_options = table.get("stream_options").boolean();
+    // Fewer hold no question; more than any model takes.
+    let context_tokens = table.get("context_tokens").integer(256..=2_000_000);
+    let timeout = |key, most_s, default_s| {
+        let range: RangeInclusive<_> = Duration::from_millis(50)..=Duration::from_secs(most_s);
+        table
+            .get(key)
+            .duration(range)
+            .unwrap_or(Duration::from_secs(default_s))
+    };
+    let connect_timeout = timeout("connect_timeout", 60, 5);
+    // A local model may have to be loaded first, and it may think long.
+    let first_token_timeout = timeout("first_token_timeout", 600, 20);
+    let idle_timeout = timeout("idle_timeout", 600, 20);
+    // A thread is held for so long.
+    let total_timeout = timeout("total_timeout", 3600, 120);
     Some(model::Settings {
-        name: name?.value.to_owned(),
+        name: name?,
         url: url?,
-        model: model?.value.to_owned(),
+        model: model?,
         key,
         headers,
         temperature,
-        max_tokens_field,
-        stream_options,
-        context_tokens: u32::try_from(context_tokens).unwrap_or(u32::MAX),
         connect_timeout,
         first_token_timeout,
         idle_timeout,
         total_timeout,
+        stream_options: stream_options.unwrap_or(true),
+        max_tokens_field: max_tokens_field.unwrap_or(MaxTokensField::MaxTokens),
+        context_tokens: context_tokens.unwrap_or(3000),
     })
 }
 
-fn key(section: &Section<'_>, env: Env<'_>, home: &Path) -> Option<Secret> {
-    let (from_env, from_file) = (section.text("key_env", 200), section.text("key_file", 4000));
-    if from_env.is_some() && from_file.is_some() {
-        section.complain("key_file", "stands beside key_env: write one of the two");
+fn read_url(table: &Section, surroundings: &Surroundings) -> Option<String> {
+    let value = table
+        .get("url")
+        .required("url = \"https://api.example.com/v1\"");
+    let text = value.string()?;
+    let url = Url::parse(text).ok();
+    if let Some(url) = &url
+        && (!url.username().is_empty() || url.password().is_some())
+    {
+        let text = "holds a user name or a password; put them in headers, as { Authorization = \"env:NAME\" }";
+        value.hidden().complain(text);
+        return None;
     }
-    match (from_env, from_file) {
-        (Some(name), _) => variable(&name, name.value, env),
-        (None, Some(path)) => path.parsed(|path| {
-            let text = secret::read_private(&home.join(path))
-                .map_err(|error| format!("cannot be used: {error}"))?;
-            header_value(text.trim())
-                .ok_or_else(|| "holds no key: write it into the file, on one line".to_owned())
-        }),
-        (None, None) => None,
+    let endpoint = value.parse(|text| {
+        model::endpoint(text).map_err(|error| {
+            format!("{error}; write a URL that begins with https:// or http://, such as \"https://api.example.com/v1\"")
+        })
+    })?;
+    if url.is_some_and(|url| url.scheme() == "http" && !is_loopback(&url)) {
+        surroundings.notes.warn(
+            value.place(),
+            "http without TLS to another machine: the key and every message can be read on the way",
+        );
+    }
+    Some(endpoint)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
     }
 }
 
-/// Header values are texts, or `env:NAME`.
-fn headers(section: &Section<'_>, env: Env<'_>) -> Vec<(String, Secret)> {
-    let mut headers = Vec::new();
-    for (name, text) in section.section("headers").entries() {
-        let is_token = !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        if !is_token {
-            text.complain(
-                "stands under a name that is no header's: write letters, digits, \"-\" and \"_\"",
-            );
+fn read_key(table: &Section, surroundings: &Surroundings) -> Option<Secret> {
+    for wrong in ["key", "api_key", "apikey", "token", "secret"] {
+        let text = "a key does not stand in this file; put it in a variable and write key_env = \"MODEL_KEY\", or in a \
+                    file and write key_file = \"model.key\"";
+        table.refuse(wrong, text);
+    }
+    let variable = table.get("key_env");
+    let file = table.get("key_file");
+    if variable.is_present() && file.is_present() {
+        file.refuse("key_env and key_file are both set; take one out");
+        return None;
+    }
+    let from_variable = variable
+        .parse(|name| read_variable(name, surroundings.env))
+        .and_then(|key| header_value(&variable, key));
+    let from_file = file.line(4096).and_then(|name| {
+        let path = surroundings.folder.join(name);
+        match secret::read_key_file(&path) {
+            Ok(key) => header_value(&file, key),
+            Err(error) => {
+                file.refuse(&error.to_string());
+                None
+            }
+        }
+    });
+    from_variable.or(from_file)
+}
+
+/// The variable's text. Whoever takes the setting for the key itself does not see that key in the complaint.
+fn read_variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, &'static str> {
+    let is_name = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if !is_name || leak::kind_of_key(name).is_some() {
+        return Err("is not the name of a variable; write one like \"MODEL_KEY\"");
+    }
+    match env(name) {
+        Some(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
+        Some(_) => Err("names a variable that is empty; set it before the server starts"),
+        None => Err("names a variable that is not set; set it before the server starts"),
+    }
+}
+
+fn read_headers(
+    value: &Value,
+    has_key: bool,
+    surroundings: &Surroundings,
+) -> Vec<(String, Secret)> {
+    let entries = value.entries(HEADERS_MAX).unwrap_or_default();
+    let mut headers: Vec<(String, Secret)> = Vec::new();
+    for (name, value) in entries {
+        let value = value.hidden();
+        if let Err(text) = check_header_name(name, has_key) {
+            value.refuse(&format!("{} {text}", quoted(name)));
             continue;
         }
-        let value = match text.value.strip_prefix("env:") {
-            Some(variable_name) => variable(&text, variable_name, env),
-            None => {
-                let value = header_value(text.value);
-                if value.is_none() {
-                    text.complain("cannot be sent in a header: write plain ASCII on one line");
-                }
-                value
+        let text = value.parse(|text| match text.strip_prefix("env:") {
+            Some(name) => read_variable(name, surroundings.env),
+            None if leak::kind_of_key(text).is_some() => {
+                Err("seems to hold a secret key; put it in a variable and write \"env:NAME\"")
             }
-        };
-        headers.extend(value.map(|value| (name, value)));
+            None => Ok(text.to_owned()),
+        });
+        if let Some(text) = text.and_then(|text| header_value(&value, text)) {
+            headers.push((name.to_owned(), text));
+        }
     }
     headers
 }
 
-fn variable(text: &Text<'_>, name: &str, env: Env<'_>) -> Option<Secret> {
-    match env(name).as_deref().map(str::trim) {
-        None | Some("") => {
-            text.complain(format!(
-                "names an environment variable that is not set: export {name}=… before the start"
-            ));
-            None
-        }
-        Some(value) => {
-            let value = header_value(value);
-            if value.is_none() {
-                text.complain("names an environment variable that is no key: it must be plain ASCII on one line");
-            }
-            value
-        }
+fn check_header_name(name: &str, has_key: bool) -> Result<(), &'static str> {
+    let lower = name.to_ascii_lowercase();
+    // RFC 9110, section 5.6.2.
+    let is_token = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    if !is_token {
+        return Err("is not the name of a header");
     }
+    if OWN_HEADERS.contains(&lower.as_str()) {
+        return Err("is a header that the server writes itself; take it out");
+    }
+    if lower == "authorization" && has_key {
+        return Err("is already made of the key; take this header or the key out");
+    }
+    Ok(())
 }
 
-fn header_value(text: &str) -> Option<Secret> {
-    let is_plain = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    is_plain.then(|| Secret::new(text))
+/// What may stand in a header (RFC 9110, section 5.5): visible ASCII with blanks inside.
+fn header_value(value: &Value, text: String) -> Option<Secret> {
+    let is_visible = |b: u8| (0x20..=0x7e).contains(&b) || b == b'\t';
+    if text.len() > HEADER_BYTES_MAX || text.trim() != text || !text.bytes().all(is_visible) {
+        value.complain("gives a text that no header can hold: one line of ASCII, at most 8 KiB, no blanks around it");
+        return None;
+    }
+    Some(Secret::new(text))
 }

@@ -1,424 +1,186 @@
-//! A table of `widget.toml`, read key by key.
+//! A cursor over one table of the file. It hands out values by key, remembers which keys were asked for, and when it is
+//! dropped it notes every other key of the table as unknown. So whoever reads a section reads all of it before leaving.
 //!
-//! Not serde: it would stop at the first mistake. A section hands out typed values, notes down every value of another
-//! type or out of range, and at the end every key that nobody asked for, with the one that was probably meant.
+//! Why not serde: it stops at the first mistake, and the owner should see all of them at once.
 
 use std::cell::RefCell;
-use std::fmt::Display;
-use std::ops::{Range, RangeInclusive};
-use std::time::Duration;
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::complaint::Notes;
-use super::units;
-use crate::limiter::Rate;
+use crate::config::notes::{Notes, Place, Unknown};
+use crate::config::value::Value;
 
 pub(super) struct Section<'a> {
+    /// None: the file does not have this section, so each of its keys is absent.
     table: Option<&'a DeTable<'a>>,
-    path: String,
-    span: Range<usize>,
-    notes: &'a Notes<'a>,
+    place: Place,
+    /// As `[server]` or `[[agent]]`; what complaints call the section.
+    header: String,
     asked: RefCell<Vec<&'static str>>,
-}
-
-/// A text of the file, with its place, for judgements that are made elsewhere.
-pub(super) struct Text<'a> {
-    pub(super) value: &'a str,
-    key: String,
-    span: Range<usize>,
-    notes: &'a Notes<'a>,
-}
-
-impl Text<'_> {
-    /// Notes that this text is wrong; `message` says why and what to write instead.
-    pub(super) fn complain(&self, message: impl Display) {
-        self.notes.add(
-            &self.span,
-            &*self.key,
-            format!("{:?} {message}", self.value),
-        );
-    }
-
-    /// What `parse` makes of it; its error is the complaint.
-    pub(super) fn parsed<T, E: Display>(
-        &self,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        parse(self.value).map_err(|error| self.complain(error)).ok()
-    }
+    notes: &'a Notes,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn root(table: &'a Spanned<DeTable<'a>>, notes: &'a Notes<'a>) -> Self {
-        Self::new(Some(table.get_ref()), String::new(), 0..0, notes)
-    }
-
-    fn new(
-        table: Option<&'a DeTable<'a>>,
-        path: String,
-        span: Range<usize>,
-        notes: &'a Notes<'a>,
-    ) -> Self {
+    /// The file itself.
+    pub(super) fn root(table: &'a DeTable<'a>, notes: &'a Notes) -> Self {
         Self {
-            table,
-            path,
-            span,
-            notes,
+            table: Some(table),
+            place: Place {
+                key: String::new(),
+                offset: 0,
+            },
+            header: "the file".to_owned(),
             asked: RefCell::default(),
+            notes,
         }
     }
 
-    /// Notes that something is wrong with a key, or is missing, at the key's place or the section's.
-    pub(super) fn complain(&self, name: &str, message: impl Display) {
-        let span = self
-            .get(name)
-            .map_or_else(|| self.span.clone(), Spanned::span);
-        self.notes.add(&span, self.key(name), message.to_string());
+    pub(super) fn is_present(&self) -> bool {
+        self.table.is_some()
     }
 
-    /// Whether the file has this key.
-    pub(super) fn has(&self, name: &'static str) -> bool {
-        self.asked.borrow_mut().push(name);
-        self.get(name).is_some()
-    }
-
-    pub(super) fn text(&self, name: &'static str, chars_max: usize) -> Option<Text<'a>> {
-        let value = self.value(name)?;
-        let text = self.string(value, self.key(name))?;
-        let chars = text.value.chars().count();
-        if chars > chars_max || text.value.contains('\0') {
-            self.complain(
-                name,
-                format!("has {chars} characters; write at most {chars_max}, without U+0000"),
-            );
-            return None;
+    /// The value of `key`, which may be absent.
+    pub(super) fn get(&self, key: &'static str) -> Value<'a> {
+        self.notes.ask(&self.header, key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
         }
-        Some(text)
+        self.peek(key)
     }
 
-    /// A text that may not be empty.
-    pub(super) fn required(&self, name: &'static str, chars_max: usize) -> Option<Text<'a>> {
-        if !self.has(name) {
-            self.complain(name, "is missing: write it, it has no default");
-            return None;
+    /// Complains of `key` if it is there: a key that does not belong here and about which more can be said than that.
+    pub(super) fn refuse(&self, key: &'static str, text: &str) {
+        let value = self.peek(key);
+        if value.is_present() {
+            self.asked.borrow_mut().push(key);
         }
-        let text = self.text(name, chars_max)?;
-        if text.value.trim().is_empty() {
-            self.complain(name, "is empty: write something");
-            return None;
-        }
-        Some(text)
+        value.refuse(text);
     }
 
-    pub(super) fn string_or(&self, name: &'static str, default: &str, chars_max: usize) -> String {
-        self.text(name, chars_max)
-            .map_or_else(|| default.to_owned(), |text| text.value.to_owned())
-    }
-
-    /// One of a few words.
-    pub(super) fn choice<T: Copy>(&self, name: &'static str, choices: &[(&str, T)]) -> Option<T> {
-        let text = self.text(name, 100)?;
-        let chosen = choices.iter().find(|(word, _)| *word == text.value);
-        if chosen.is_none() {
-            let words: Vec<_> = choices
-                .iter()
-                .map(|(word, _)| format!("{word:?}"))
-                .collect();
-            text.complain(format!("is not known: write one of {}", words.join(", ")));
-        }
-        chosen.map(|(_, value)| *value)
-    }
-
-    pub(super) fn bool_or(&self, name: &'static str, default: bool) -> bool {
-        let Some(value) = self.value(name) else {
-            return default;
-        };
-        value.get_ref().as_bool().unwrap_or_else(|| {
-            self.wrong_type(name, value, "true or false");
-            default
-        })
-    }
-
-    pub(super) fn number_or(
-        &self,
-        name: &'static str,
-        default: u64,
-        range: RangeInclusive<u64>,
-    ) -> u64 {
-        let Some(value) = self.value(name) else {
-            return default;
-        };
-        let number = value
-            .get_ref()
-            .as_integer()
-            .and_then(|number| i64::from_str_radix(number.as_str(), number.radix()).ok());
-        match number.map(u64::try_from) {
-            Some(Ok(number)) if range.contains(&number) => return number,
-            Some(_) => {
-                let found = self.shown(value);
-                self.complain(
-                    name,
-                    format!(
-                        "{found} is out of range: write {} to {}",
-                        range.start(),
-                        range.end()
-                    ),
-                );
-            }
-            None => self.wrong_type(
-                name,
-                value,
-                &format!("a whole number from {} to {}", range.start(), range.end()),
-            ),
-        }
-        default
-    }
-
-    /// The same, for counts in memory.
-    pub(super) fn count_or(
-        &self,
-        name: &'static str,
-        default: usize,
-        range: RangeInclusive<usize>,
-    ) -> usize {
-        let range = *range.start() as u64..=*range.end() as u64;
-        usize::try_from(self.number_or(name, default as u64, range)).unwrap_or(default)
-    }
-
-    pub(super) fn decimal(&self, name: &'static str, range: RangeInclusive<f32>) -> Option<f32> {
-        let value = self.value(name)?;
-        let number = match value.get_ref() {
-            DeValue::Float(number) => number.as_str().replace('_', "").parse::<f32>().ok(),
-            DeValue::Integer(number) => number.as_str().parse::<f32>().ok(),
-            _ => None,
-        };
-        match number {
-            Some(number) if range.contains(&number) => Some(number),
-            _ => {
-                let found = self.shown(value);
-                self.complain(
-                    name,
-                    format!(
-                        "{found} is no number from {} to {}",
-                        range.start(),
-                        range.end()
-                    ),
-                );
+    /// The table `[key]`, empty when it is absent.
+    pub(super) fn table(&self, key: &'static str) -> Section<'a> {
+        let value = self.get(key);
+        let header = format!("[{}]", self.path_of(key));
+        let table = match value.found() {
+            None => None,
+            Some(DeValue::Table(table)) => Some(table),
+            Some(DeValue::Array(_)) => {
+                value.refuse(&format!(
+                    "is a list, and there can be only one; write {header}"
+                ));
                 None
             }
-        }
-    }
-
-    pub(super) fn duration_or(
-        &self,
-        name: &'static str,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-    ) -> Duration {
-        let Some(text) = self.text(name, 100) else {
-            return default;
-        };
-        match units::duration(text.value) {
-            Some(duration) if range.contains(&duration) => return duration,
             Some(_) => {
-                let (start, end) = (units::shown(*range.start()), units::shown(*range.end()));
-                text.complain(format!("is out of range: write {start:?} to {end:?}"));
+                value.complain(&format!("is not a table; write {header}"));
+                None
             }
-            None => text.complain(format!(
-                "is no duration: write it like {:?}",
-                units::shown(default)
-            )),
+        };
+        self.child(table, value.place().clone(), header)
+    }
+
+    /// The tables `[[key]]` in their order, at most `max`.
+    pub(super) fn tables(&self, key: &'static str, max: usize) -> Vec<Section<'a>> {
+        let value = self.get(key);
+        let header = format!("[[{}]]", self.path_of(key));
+        let array = match value.found() {
+            None => return Vec::new(),
+            Some(DeValue::Array(array)) => array,
+            Some(DeValue::Table(table)) => {
+                value.refuse(&format!(
+                    "may be there several times; write {header}, in double brackets"
+                ));
+                return vec![self.child(Some(table), value.place().clone(), header)];
+            }
+            Some(_) => {
+                value.complain(&format!("is not a table; write {header}"));
+                return Vec::new();
+            }
+        };
+        if array.len() > max {
+            value.refuse(&format!(
+                "there are {} of {header}; at most {max} can be",
+                array.len()
+            ));
         }
-        default
-    }
-
-    pub(super) fn size_or(&self, name: &'static str, default: u64) -> u64 {
-        let Some(text) = self.text(name, 100) else {
-            return default;
-        };
-        units::size(text.value).unwrap_or_else(|| {
-            text.complain("is no size: write it like \"256 MiB\", in B, KiB, MiB, GiB or TiB");
-            default
-        })
-    }
-
-    pub(super) fn rate_or(&self, name: &'static str, default: Rate) -> Rate {
-        let Some(text) = self.text(name, 100) else {
-            return default;
-        };
-        units::rate(text.value).unwrap_or_else(|| {
-            text.complain(
-                "is no rate: write it like \"60/1m\", 1 to 100000 requests in \"100ms\" to \"24h\"",
-            );
-            default
-        })
-    }
-
-    /// A list of texts.
-    pub(super) fn texts(&self, name: &'static str, max: usize, chars_max: usize) -> Vec<Text<'a>> {
-        let Some(list) = self.array(name, max) else {
-            return Vec::new();
-        };
-        let texts = list.iter().enumerate().filter_map(|(index, value)| {
-            let key = format!("{}[{index}]", self.key(name));
-            let text = self.string(value, key)?;
-            if text.value.chars().count() > chars_max {
-                text.complain(format!("is too long: write at most {chars_max} characters"));
-                return None;
-            }
-            Some(text)
-        });
-        texts.collect()
-    }
-
-    /// A table inside this one; an empty one if it is not there.
-    pub(super) fn section(&self, name: &'static str) -> Section<'a> {
-        let Some(value) = self.value(name) else {
-            return Self::new(None, self.key(name), self.span.clone(), self.notes);
-        };
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.wrong_type(name, value, &format!("a table: [{}]", self.key(name)));
-        }
-        Self::new(table, self.key(name), value.span(), self.notes)
-    }
-
-    /// Tables under one name: `[[agent]]`.
-    pub(super) fn sections(&self, name: &'static str, max: usize) -> Vec<Section<'a>> {
-        let Some(list) = self.array(name, max) else {
-            return Vec::new();
-        };
-        let sections = list.iter().enumerate().map(|(index, value)| {
-            let key = format!("{}[{index}]", self.key(name));
-            let table = value.get_ref().as_table();
-            if table.is_none() {
-                self.notes.add(
-                    &value.span(),
-                    &*key,
-                    format!(
-                        "is {}: write [[{}]] before its keys",
-                        value.get_ref().type_str(),
-                        self.key(name)
-                    ),
-                );
-            }
-            Self::new(table, key, value.span(), self.notes)
-        });
-        sections.collect()
-    }
-
-    /// All keys of a table that has names of the owner's choice, with their texts.
-    pub(super) fn entries(self) -> Vec<(String, Text<'a>)> {
-        let entries = self
-            .table
+        value
+            .items()
             .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| {
-                let name: &str = name.get_ref();
-                Some((name.to_owned(), self.string(value, self.key(name))?))
-            });
-        entries.collect()
-    }
-
-    /// Notes every key that nobody asked for: the last thing that is done with a section.
-    pub(super) fn finish(&self) {
-        let asked = self.asked.borrow();
-        for (name, _) in self.table.iter().copied().flatten() {
-            let found: &str = name.get_ref();
-            if asked.contains(&found) {
-                continue;
-            }
-            let meant = asked
-                .iter()
-                .map(|known| (strsim::jaro_winkler(known, found), *known))
-                .filter(|(likeness, _)| *likeness > 0.8)
-                .max_by(|a, b| a.0.total_cmp(&b.0));
-            let message = match meant {
-                Some((_, known)) => format!("is not a key here: did you mean \"{known}\"?"),
-                None => {
-                    let mut known: Vec<&str> = asked.clone();
-                    known.sort_unstable();
-                    known.dedup();
-                    format!("is not a key here: there are {}", known.join(", "))
+            .filter_map(|item| match item.found() {
+                Some(DeValue::Table(table)) => {
+                    Some(self.child(Some(table), item.place().clone(), header.clone()))
                 }
-            };
-            self.notes.add(&name.span(), self.key(found), message);
-        }
+                _ => {
+                    item.complain(&format!("is not a table; write {header}"));
+                    None
+                }
+            })
+            .collect()
     }
 
-    fn key(&self, name: &str) -> String {
-        match (self.path.is_empty(), name.is_empty()) {
-            (true, _) => name.to_owned(),
-            (false, true) => self.path.clone(),
-            (false, false) => format!("{}.{name}", self.path),
-        }
-    }
-
-    fn get(&self, name: &str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.table?.get(name)
-    }
-
-    fn value(&self, name: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.borrow_mut().push(name);
-        self.get(name)
-    }
-
-    fn string(&self, value: &'a Spanned<DeValue<'a>>, key: String) -> Option<Text<'a>> {
-        let text = value.get_ref().as_str();
-        if text.is_none() {
-            let found = self.shown(value);
-            self.notes.add(
-                &value.span(),
-                &*key,
-                format!("{found} is no text: write it in quotes"),
-            );
-        }
-        Some(Text {
-            value: text?,
-            key,
-            span: value.span(),
+    fn child(&self, table: Option<&'a DeTable<'a>>, place: Place, header: String) -> Section<'a> {
+        Section {
+            table,
+            place,
+            header,
+            asked: RefCell::default(),
             notes: self.notes,
-        })
+        }
     }
 
-    fn array(&self, name: &'static str, max: usize) -> Option<&'a [Spanned<DeValue<'a>>]> {
-        let value = self.value(name)?;
-        let Some(list) = value.get_ref().as_array() else {
-            self.wrong_type(name, value, "a list, in [ ]");
-            return None;
+    fn peek(&self, key: &'static str) -> Value<'a> {
+        let found = self.table.and_then(|table| table.get(key));
+        let place = Place {
+            key: dotted(&self.place.key, key),
+            offset: found.map_or(self.place.offset, |value| value.span().start),
         };
-        if list.len() > max {
-            self.complain(
-                name,
-                format!("has {} entries: write at most {max}", list.len()),
-            );
-        }
-        Some(list)
+        Value::new(found.map(|value| value.get_ref()), place, self.notes)
     }
 
-    fn wrong_type(&self, name: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
-        self.complain(
-            name,
-            format!(
-                "{} is {}: write {wanted}",
-                self.shown(value),
-                value.get_ref().type_str()
-            ),
-        );
-    }
-
-    /// The value as it stands in the file, if it is short.
-    fn shown(&self, value: &Spanned<DeValue<'_>>) -> String {
-        match value.get_ref() {
-            DeValue::String(text) => format!("{text:?}"),
-            DeValue::Integer(number) => number.as_str().to_owned(),
-            DeValue::Float(number) => number.as_str().to_owned(),
-            DeValue::Boolean(value) => value.to_string(),
-            DeValue::Datetime(time) => time.to_string(),
-            DeValue::Array(_) => "this".into(),
-            DeValue::Table(_) => "this".into(),
+    /// As it stands in a header: `agent.theme`, without the numbers of a place.
+    fn path_of(&self, key: &str) -> String {
+        let parent = self.header.trim_matches(['[', ']']);
+        match self.place.key.as_str() {
+            "" => key.to_owned(),
+            _ => dotted(parent, key),
         }
+    }
+}
+
+impl Drop for Section<'_> {
+    fn drop(&mut self) {
+        let asked = self.asked.take();
+        for key in self.table.iter().flat_map(|table| table.keys()) {
+            let name = key.get_ref().as_ref();
+            if !asked.contains(&name) {
+                self.notes.unknown(Unknown {
+                    place: Place {
+                        key: dotted(&self.place.key, name),
+                        offset: key.span().start,
+                    },
+                    key: name.to_owned(),
+                    header: self.header.clone(),
+                    siblings: asked.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// `parent.key`, with `key` in quotes where TOML would want them.
+pub(super) fn dotted(parent: &str, key: &str) -> String {
+    let is_bare = !key.is_empty()
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let key = if is_bare {
+        key.to_owned()
+    } else {
+        format!("{key:?}")
+    };
+    if parent.is_empty() {
+        key
+    } else {
+        format!("{parent}.{key}")
     }
 }

@@ -1,154 +1,224 @@
-//! `[server]`, `[log]`, `[storage]` and `[limits]`.
+//! The sections `[server]`, `[log]`, `[storage]` and `[limits]`: defaults, bounds and the reason of each.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::section::Section;
-use super::{Limits, Overrides};
+use crate::config::section::Section;
+use crate::config::value::Value;
+use crate::config::{Limits, Surroundings, urls};
 use crate::domain::origin::Origin;
+use crate::http::{self, TrustedProxies};
 use crate::limiter::Rate;
-use crate::{http, log, store};
+use crate::log;
+use crate::store;
 
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+/// The contract's limit of a request body (section 2), so not a setting.
+const BODY_BYTES_MAX: usize = 64 << 10;
+const TRUSTED_PROXIES_MAX: usize = 100;
+const FORMATS: [(&str, bool); 2] = [("plain", false), ("json", true)];
 
-/// `[server]`, as far as it is not the front's.
 pub(super) struct Server {
     pub(super) http: http::Settings,
     pub(super) public_url: Option<Origin>,
     pub(super) shutdown_grace: Duration,
 }
 
-pub(super) fn server(root: &Section<'_>, overrides: &Overrides) -> Server {
-    let section = root.section("server");
-    let listen = section.text("listen", 100).and_then(|text| {
-        text.parsed(|text| {
-            text.parse::<SocketAddr>().map_err(
-                |_| "is no address with a port: write \"127.0.0.1:8080\", or \"[::1]:8080\"",
-            )
-        })
-    });
-    let public_url = section.text("public_url", 300).and_then(|text| {
-        text.parsed(|text| {
-            let origin = Origin::parse(text)
-                .map_err(|error| format!("{error}: write \"https://chat.example.com\""));
-            origin.and_then(|origin| match origin.as_str().starts_with("http") {
-                true => Ok(origin),
-                false => Err("is no web address: write \"https://chat.example.com\"".to_owned()),
-            })
-        })
-    });
-    let brief = SECOND / 100..=HOUR;
-    let server = Server {
-        http: http::Settings {
-            listen: overrides
-                .listen
-                .or(listen)
-                .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080))),
-            workers: section.count_or("workers", 16, 1..=256),
-            generations: section.count_or("generations", 64, 1..=10_000),
-            connections_max: section.count_or("max_connections", 512, 16..=100_000),
-            connections_per_address_max: section.count_or(
-                "max_connections_per_address",
-                32,
-                1..=100_000,
-            ),
-            trusted_proxies: trusted_proxies(&section),
-            head_timeout: section.duration_or("head_timeout", SECOND * 10, brief.clone()),
-            body_timeout: section.duration_or("body_timeout", SECOND * 20, brief.clone()),
-            idle_timeout: section.duration_or("idle_timeout", SECOND * 60, brief.clone()),
-            write_timeout: section.duration_or("write_timeout", SECOND * 10, brief),
-            body_bytes_max: 64 * 1024,
-        },
-        public_url,
-        shutdown_grace: section.duration_or("shutdown_grace", SECOND * 20, Duration::ZERO..=HOUR),
+pub(super) fn read(server: &Section, surroundings: &Surroundings) -> Server {
+    let listen = server
+        .get("listen")
+        .parse(parse_listen)
+        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let public_url = server.get("public_url").parse(parse_public_url);
+    // A descriptor each; the front lowers it to what the system allows.
+    let connections_max = server
+        .get("max_connections")
+        .integer(1..=100_000)
+        .unwrap_or(512);
+    let http = http::Settings {
+        listen: surroundings.overrides.listen.unwrap_or(listen),
+        // Threads that never wait for anyone: a few for each core are all that help.
+        workers: server.get("workers").integer(1..=1024).unwrap_or(16),
+        // A thread of half a MiB of stack each, held while a model speaks.
+        generations: server.get("generations").integer(1..=10_000).unwrap_or(64),
+        connections_max,
+        connections_per_address_max: read_connections_per_address(
+            &server.get("max_connections_per_address"),
+            connections_max,
+        ),
+        trusted_proxies: read_trusted_proxies(&server.get("trusted_proxies")),
+        head_timeout: timeout(&server.get("head_timeout"), 10),
+        body_timeout: timeout(&server.get("body_timeout"), 20),
+        idle_timeout: timeout(&server.get("idle_timeout"), 60),
+        write_timeout: timeout(&server.get("write_timeout"), 10),
+        body_bytes_max: BODY_BYTES_MAX,
     };
-    section.finish();
-    server
+    // Longer than any supervisor waits before it kills is of no use.
+    let shutdown_grace = server
+        .get("shutdown_grace")
+        .duration(Duration::ZERO..=Duration::from_mins(10))
+        .unwrap_or(Duration::from_secs(20));
+    warn_of_exposure(server, &http, public_url.is_some(), surroundings);
+    Server {
+        http,
+        public_url,
+        shutdown_grace,
+    }
 }
 
-fn trusted_proxies(section: &Section<'_>) -> http::TrustedProxies {
-    let mut proxies = http::TrustedProxies::default();
-    for text in section.texts("trusted_proxies", 100, 100) {
-        text.parsed(|text| {
-            proxies
-                .add(text)
-                .map_err(|error| format!("{error}: write one of these"))
+/// Of a connection. A client must be able to be slow, but not to stay for ever.
+fn timeout(value: &Value, default_s: u64) -> Duration {
+    value
+        .duration(Duration::from_millis(100)..=Duration::from_hours(1))
+        .unwrap_or(Duration::from_secs(default_s))
+}
+
+/// More than there are in all is a limit that never acts.
+fn read_connections_per_address(value: &Value, connections_max: usize) -> usize {
+    let per_address = value.integer(1..=100_000).unwrap_or(32);
+    if value.is_present() && per_address > connections_max {
+        value.complain(&format!(
+            "is more than max_connections; write at most {connections_max}"
+        ));
+    }
+    per_address.min(connections_max)
+}
+
+fn read_trusted_proxies(value: &Value) -> TrustedProxies {
+    let mut proxies = TrustedProxies::default();
+    for item in value.list(TRUSTED_PROXIES_MAX).unwrap_or_default() {
+        item.parse(|text| {
+            proxies.add(text).map_err(|_| {
+                "is not an address or a network; write one like \"127.0.0.1\", \"10.0.0.0/8\" or \"::1\""
+            })
         });
     }
     proxies
 }
 
-pub(super) fn log(root: &Section<'_>, overrides: &Overrides) -> log::Settings {
-    let section = root.section("log");
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let (host, port) = match text.parse::<IpAddr>() {
+        Ok(host) => (Some(host), ""),
+        Err(_) => {
+            let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+            (host.parse().ok(), port)
+        }
+    };
+    let host = host.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+    let port: u16 = port.parse().unwrap_or(8080);
+    let meant = SocketAddr::new(host, port);
+    Err(format!(
+        "is not an address and a port; write one like \"{meant}\" (\"0.0.0.0:{port}\" is every interface)"
+    ))
+}
+
+fn parse_public_url(text: &str) -> Result<Origin, String> {
+    let origin = urls::exact_origin(text)?;
+    if urls::is_http(origin.as_str()) {
+        Ok(origin)
+    } else {
+        Err(
+            "is not reachable by a browser; write one that begins with https:// or http://"
+                .to_owned(),
+        )
+    }
+}
+
+fn warn_of_exposure(
+    server: &Section,
+    http: &http::Settings,
+    has_public_url: bool,
+    surroundings: &Surroundings,
+) {
+    let is_exposed = !http.listen.ip().to_canonical().is_loopback();
+    let is_proxied = !http.trusted_proxies.is_empty();
+    if is_exposed && !has_public_url {
+        surroundings.notes.warn(
+            server.get("public_url").place(),
+            "not set, and the server listens beyond this machine: \"self\" in allowed_origins stands for no address \
+             that visitors use; write the one that they see, such as \"https://chat.example.com\"",
+        );
+    }
+    if (is_exposed || has_public_url) && !is_proxied {
+        surroundings.notes.warn(
+            server.get("trusted_proxies").place(),
+            "not set: if a reverse proxy stands before this server, all visitors share one address and its limits; \
+             write the proxy's, such as [\"127.0.0.1\"]",
+        );
+    }
+}
+
+pub(super) fn read_log(section: &Section, surroundings: &Surroundings) -> log::Settings {
     let defaults = log::Settings::default();
     let mut settings = log::Settings {
         level: section
-            .choice("level", &log::LEVELS)
+            .get("level")
+            .choice(&log::LEVELS)
             .unwrap_or(defaults.level),
         json: section
-            .choice("format", &[("plain", false), ("json", true)])
+            .get("format")
+            .choice(&FORMATS)
             .unwrap_or(defaults.json),
     };
-    for word in overrides
-        .log
-        .iter()
-        .flat_map(|text| text.split(','))
+    let wanted = surroundings.overrides.log.as_deref().unwrap_or_default();
+    for word in wanted
+        .split(',')
         .map(str::trim)
         .filter(|word| !word.is_empty())
     {
-        match (word, log::LEVELS.iter().find(|(name, _)| *name == word)) {
-            (_, Some((_, level))) => settings.level = *level,
-            ("plain", _) => settings.json = false,
-            ("json", _) => settings.json = true,
-            _ => root.complain(
-                "",
-                format!("--log or WIDGETD_LOG: {word:?} is not known: write a level (off, error, warn, info, debug, trace), a format (plain, json), or both: \"debug,json\""),
+        let level = log::LEVELS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word));
+        let format = FORMATS
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(word));
+        match (level, format) {
+            (Some((_, level)), _) => settings.level = *level,
+            (_, Some((_, json))) => settings.json = *json,
+            (None, None) => surroundings.notes.complain_of_override(
+                "WIDGETD_LOG",
+                format!(
+                    "{word:?} is not known here; write off, error, warn, info, debug or trace, plain or json, or one of \
+                     each with a comma between"
+                ),
             ),
         }
     }
-    section.finish();
     settings
 }
 
-/// `home` is the folder of the file: relative paths begin there.
-pub(super) fn storage(root: &Section<'_>, overrides: &Overrides, home: &Path) -> store::Settings {
-    let section = root.section("storage");
-    let folder = home.join(section.string_or("folder", "data", 4000));
-    let settings = store::Settings {
-        folder: overrides
-            .data
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(&folder)),
-        readers: u32::try_from(section.count_or("readers", 4, 1..=64)).unwrap_or(4),
-        free_disk_floor_bytes: section.size_or("free_disk_floor", 256 << 20),
-    };
-    section.finish();
-    settings
+pub(super) fn read_storage(storage: &Section, surroundings: &Surroundings) -> store::Settings {
+    // PATH_MAX of Linux.
+    let folder = storage.get("folder").line(4096);
+    let folder = surroundings
+        .folder
+        .join(folder.as_deref().unwrap_or("data"));
+    store::Settings {
+        folder: surroundings.overrides.data.clone().unwrap_or(folder),
+        // More than there are cores to read with only hold memory.
+        readers: storage.get("readers").integer(1..=64).unwrap_or(4),
+        // 0 B switches the floor off.
+        free_disk_floor_bytes: storage
+            .get("free_disk_floor")
+            .bytes(0..=1 << 40)
+            .unwrap_or(256 << 20),
+    }
 }
 
-pub(super) fn limits(root: &Section<'_>) -> Limits {
-    let section = root.section("limits");
-    let a_minute = |requests| Rate {
-        requests,
-        window: MINUTE,
+pub(super) fn read_limits(limits: &Section) -> Limits {
+    let rate = |key, requests_a_minute| {
+        limits.get(key).rate().unwrap_or(Rate {
+            requests: requests_a_minute,
+            window: Duration::from_mins(1),
+        })
     };
-    let limits = Limits {
-        init_per_address: section.rate_or("init_per_address", a_minute(60)),
-        messages_per_address: section.rate_or("messages_per_address", a_minute(30)),
-        leads_per_token: section.rate_or("leads_per_token", a_minute(5)),
-        leads_per_address: section.rate_or("leads_per_address", a_minute(10)),
-        events_per_token: section.rate_or("events_per_token", a_minute(600)),
-    };
-    section.finish();
-    limits
-}
-
-pub(super) fn resume_window(root: &Section<'_>) -> Duration {
-    let section = root.section("conversation");
-    let window = section.duration_or("resume_window", HOUR * 24, Duration::ZERO..=HOUR * 24 * 365);
-    section.finish();
-    window
+    Limits {
+        init_per_address: rate("init_per_address", 60),
+        messages_per_address: rate("messages_per_address", 30),
+        leads_per_token: rate("leads_per_token", 5),
+        leads_per_address: rate("leads_per_address", 10),
+        events_per_token: rate("events_per_token", 600),
+    }
 }

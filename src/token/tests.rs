@@ -11,7 +11,7 @@ fn secret(letter: char) -> Secret {
 }
 
 fn tokens() -> Tokens {
-    Tokens::new(&secret('a'), &[]).unwrap()
+    Tokens::new(&[secret('a')]).unwrap()
 }
 
 fn signed(tokens: &Tokens) -> (Signed, VisitorId, ConversationId) {
@@ -181,7 +181,7 @@ fn damaged_tokens_are_refused() {
     ] {
         assert_eq!(tokens.verify(&bad, NOW), Err(TokenError::Invalid), "{bad}");
     }
-    let other = Tokens::new(&secret('b'), &[]).unwrap();
+    let other = Tokens::new(&[secret('b')]).unwrap();
     assert_eq!(other.verify(&token, NOW), Err(TokenError::Invalid));
     let stronger = HS512Key::from_bytes(secret('a').expose().as_bytes());
     let claims = jwt_simple::claims::Claims::create(JwtDuration::from_secs(3600));
@@ -195,12 +195,12 @@ fn damaged_tokens_are_refused() {
 fn a_key_is_rotated_without_signing_anybody_out() {
     let old = tokens();
     let token = signed(&old).0.token;
-    let rotated = Tokens::new(&secret('b'), &[secret('a')]).unwrap();
+    let rotated = Tokens::new(&[secret('b'), secret('a')]).unwrap();
     assert!(rotated.verify(&token, NOW).is_ok());
     let fresh = signed(&rotated).0.token;
     assert!(rotated.verify(&fresh, NOW).is_ok());
     assert_eq!(old.verify(&fresh, NOW), Err(TokenError::Invalid)); // the first key signs
-    let dropped = Tokens::new(&secret('b'), &[]).unwrap();
+    let dropped = Tokens::new(&[secret('b')]).unwrap();
     assert_eq!(dropped.verify(&token, NOW), Err(TokenError::Invalid));
 }
 
@@ -208,8 +208,8 @@ fn a_key_is_rotated_without_signing_anybody_out() {
 fn short_keys_are_refused() {
     let short = Secret::new("a".repeat(31));
     assert_eq!(
-        Tokens::new(&secret('a'), &[short]).err(),
-        Some(ShortKey {
+        Tokens::new(&[secret('a'), short]).err(),
+        Some(KeyError::Short {
             position: 2,
             found: 31
         })
