@@ -27,10 +27,7 @@ pub(crate) struct Rate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Counted. `remaining` more may come now; after `reset_after` the oldest leaves the window.
-    Allowed {
-        remaining: u32,
-        reset_after: Duration,
-    },
+    Allowed { remaining: u32, reset_after: Duration },
     /// Not counted. A request after `wait` is let through, if none came between.
     Refused { wait: Duration },
 }
@@ -80,17 +77,14 @@ impl Limiter {
         let (now_ms, window_ms) = (ms(now), ms(self.rate.window));
         let mut shard = self.shard(hash).lock();
         shard.sweep(now_ms, window_ms);
-        let Some(place) = shard.place(hash, self.keys_max_per_shard, self.rate.requests, now_ms)
-        else {
+        let Some(place) = shard.place(hash, self.keys_max_per_shard, self.rate.requests, now_ms) else {
             return Verdict::Refused { wait: CROWDED_WAIT };
         };
         let log = &mut shard.logs[place];
         log.forget_before(now_ms, window_ms);
         let used = u32::try_from(log.offsets.len()).unwrap_or(u32::MAX);
         if used >= self.rate.requests {
-            return Verdict::Refused {
-                wait: log.oldest_leaves_in(now_ms, window_ms),
-            };
+            return Verdict::Refused { wait: log.oldest_leaves_in(now_ms, window_ms) };
         }
         log.add(now_ms);
         Verdict::Allowed {
@@ -122,12 +116,7 @@ impl Shard {
         }
         self.swept_at_ms = now_ms;
         self.logs.retain(|log| log.newest_ms() + window_ms > now_ms);
-        self.places = self
-            .logs
-            .iter()
-            .enumerate()
-            .map(|(place, log)| (log.key, place))
-            .collect();
+        self.places = self.logs.iter().enumerate().map(|(place, log)| (log.key, place)).collect();
         self.logs.shrink_to_fit();
     }
 
@@ -136,11 +125,7 @@ impl Shard {
         if let Some(&place) = self.places.get(&key) {
             return Some(place);
         }
-        let log = Log {
-            key,
-            base_ms: now_ms,
-            offsets: VecDeque::new(),
-        };
+        let log = Log { key, base_ms: now_ms, offsets: VecDeque::new() };
         let place = if self.logs.len() < keys_max {
             self.logs.push(log);
             self.logs.len() - 1
@@ -198,10 +183,7 @@ impl Log {
     }
 
     fn oldest_leaves_in(&self, now_ms: u64, window_ms: u64) -> Duration {
-        let oldest_ms = self
-            .offsets
-            .front()
-            .map_or(now_ms, |&offset| self.base_ms + u64::from(offset));
+        let oldest_ms = self.offsets.front().map_or(now_ms, |&offset| self.base_ms + u64::from(offset));
         Duration::from_millis((oldest_ms + window_ms).saturating_sub(now_ms))
     }
 }
@@ -219,13 +201,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn limiter(requests: u32) -> Limiter {
-        Limiter::new(
-            Rate {
-                requests,
-                window: MINUTE,
-            },
-            1000,
-        )
+        Limiter::new(Rate { requests, window: MINUTE }, 1000)
     }
 
     fn at(ms: u64) -> Duration {
@@ -242,10 +218,7 @@ mod tests {
         for n in 0..60 {
             assert_eq!(
                 limiter.check(&"a", at(n * 10)),
-                Verdict::Allowed {
-                    remaining: 59 - n as u32,
-                    reset_after: at(60_000 - n * 10)
-                }
+                Verdict::Allowed { remaining: 59 - n as u32, reset_after: at(60_000 - n * 10) }
             );
         }
         let wait = at(60_000 - 700);
@@ -261,11 +234,7 @@ mod tests {
         for n in 0..60 {
             assert!(allowed(limiter.check(&"a", at(59_000 + n))));
         }
-        assert!(
-            (60_000..119_000)
-                .step_by(500)
-                .all(|now| !allowed(limiter.check(&"a", at(now))))
-        );
+        assert!((60_000..119_000).step_by(500).all(|now| !allowed(limiter.check(&"a", at(now)))));
         assert!(allowed(limiter.check(&"a", at(119_000))));
     }
 
@@ -300,24 +269,14 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_a_key_at_its_limit_is_not_forgotten_for_newcomers() {
-        let limiter = Limiter::new(
-            Rate {
-                requests: 2,
-                window: MINUTE,
-            },
-            16_000,
-        );
+        let limiter = Limiter::new(Rate { requests: 2, window: MINUTE }, 16_000);
         assert!(allowed(limiter.check(&"hot", at(0))));
         assert!(allowed(limiter.check(&"hot", at(0))));
         for n in 0..200_000_u64 {
             limiter.check(&n, at(1 + n / 100));
         }
         assert!(!allowed(limiter.check(&"hot", at(2_001))));
-        let keys: usize = limiter
-            .shards
-            .iter()
-            .map(|shard| shard.lock().logs.len())
-            .sum();
+        let keys: usize = limiter.shards.iter().map(|shard| shard.lock().logs.len()).sum();
         assert!(keys <= 16_000, "{keys}");
         for shard in &limiter.shards {
             let shard = shard.lock();
@@ -334,11 +293,7 @@ mod tests {
         for n in 1000..1100 {
             limiter.check(&n, at(60_000)); // every shard is asked
         }
-        let keys: usize = limiter
-            .shards
-            .iter()
-            .map(|shard| shard.lock().logs.len())
-            .sum();
+        let keys: usize = limiter.shards.iter().map(|shard| shard.lock().logs.len()).sum();
         assert_eq!(keys, 100);
     }
 

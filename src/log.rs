@@ -14,10 +14,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            level: LevelFilter::INFO,
-            json: false,
-        }
+        Self { level: LevelFilter::INFO, json: false }
     }
 }
 
@@ -33,10 +30,8 @@ pub(crate) const LEVELS: [(&str, LevelFilter); 6] = [
 
 /// From here on, events go to standard error. A second call changes nothing.
 pub(crate) fn start(settings: Settings) {
-    let lines = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(settings.level)
-        .with_target(false);
+    let lines =
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(settings.level).with_target(false);
     if settings.json {
         let _ = tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish());
     } else {

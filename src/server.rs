@@ -38,10 +38,7 @@ pub(crate) enum StartError {
     #[error(
         "cannot listen on {address}: {error}\nIs another program using that port? Choose another one with --listen"
     )]
-    Listen {
-        address: SocketAddr,
-        error: io::Error,
-    },
+    Listen { address: SocketAddr, error: io::Error },
     #[error("cannot open the database in {folder}: {error}")]
     Storage { folder: PathBuf, error: StoreError },
     #[error(transparent)]
@@ -63,17 +60,13 @@ impl Server {
     /// Opens the database, takes the port, starts the threads.
     pub(crate) fn start(config: Config, jwt_secret: Option<&str>) -> Result<Self, StartError> {
         let folder = config.storage.folder.clone();
-        let storage = |error| StartError::Storage {
-            folder: folder.clone(),
-            error,
-        };
+        let storage = |error| StartError::Storage { folder: folder.clone(), error };
         let store = Store::open(&config.storage).map_err(storage)?;
         let keys = config::token_keys(jwt_secret, &folder)?;
         let tokens = Tokens::new(&keys)?;
         let chat = Chat::new(store.clone(), clock::now()).map_err(storage)?;
         let address = config.http.listen;
-        let front = Front::bind(config.http.clone())
-            .map_err(|error| StartError::Listen { address, error })?;
+        let front = Front::bind(config.http.clone()).map_err(|error| StartError::Listen { address, error })?;
         let threads = config.http.generations;
         let generations = Pool::new("generation", threads, threads, GENERATION_STACK_BYTES)?;
         let shutdown_grace = config.shutdown_grace;
@@ -87,11 +80,7 @@ impl Server {
             generations,
             front: front.handle(),
         });
-        Ok(Self {
-            front,
-            app,
-            shutdown_grace,
-        })
+        Ok(Self { front, app, shutdown_grace })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -104,11 +93,7 @@ impl Server {
 
     /// Serves until a signal says to stop and everything has ended.
     pub(crate) fn run(self, reload: Reload) -> io::Result<()> {
-        let Self {
-            front,
-            app,
-            shutdown_grace,
-        } = self;
+        let Self { front, app, shutdown_grace } = self;
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         std::thread::Builder::new().name("signals".into()).spawn({
             let app = app.clone();
@@ -155,10 +140,7 @@ fn obey(mut signals: Signals, app: &Arc<App>, reload: &Reload, shutdown_grace: D
 /// Waits for the running answers, then ends those that remain.
 fn end_generations(app: &App, shutdown_grace: Duration) {
     if !app.generations.wait_idle(shutdown_grace) {
-        tracing::warn!(
-            running = app.generations.busy(),
-            "ending the answers that are still running"
-        );
+        tracing::warn!(running = app.generations.busy(), "ending the answers that are still running");
         app.chat.stop();
         app.generations.wait_idle(STOP_GRACE);
     }
@@ -170,17 +152,13 @@ fn reload_into(app: &App, reload: &Reload) {
     let config = match reload() {
         Ok(config) => config,
         Err(complaints) => {
-            tracing::error!(
-                "widget.toml was not reloaded, the old configuration stays:\n{complaints}"
-            );
+            tracing::error!("widget.toml was not reloaded, the old configuration stays:\n{complaints}");
             return;
         }
     };
     let old = app.snapshot.read().clone();
     if config.http != old.config.http || config.storage != old.config.storage {
-        tracing::warn!(
-            "[server] and [storage] are read at start only: restart for what was changed there"
-        );
+        tracing::warn!("[server] and [storage] are read at start only: restart for what was changed there");
     }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -197,18 +175,10 @@ fn reload_into(app: &App, reload: &Reload) {
 }
 
 /// What a configuration comes to. Windows and models whose settings did not change are taken over with what they know.
-fn snapshot(
-    config: Config,
-    own_origins: Vec<Origin>,
-    old: Option<&Snapshot>,
-) -> Result<Snapshot, StoreError> {
+fn snapshot(config: Config, own_origins: Vec<Origin>, old: Option<&Snapshot>) -> Result<Snapshot, StoreError> {
     let links = links(&config, old);
-    let assistants = config.agents.iter().map(|agent| {
-        (
-            agent.id().clone(),
-            Arc::new(assistant(agent, &config, &links)),
-        )
-    });
+    let assistants =
+        config.agents.iter().map(|agent| (agent.id().clone(), Arc::new(assistant(agent, &config, &links))));
     let limits = match old {
         Some(old) if *old.limits.rates() == config.limits => old.limits.clone(),
         _ => Arc::new(Limits::new(&config.limits)),
@@ -218,49 +188,27 @@ fn snapshot(
         faq: FaqIndex::build(&config.agents)?,
         own_origins,
         limits,
-        links: config
-            .models
-            .iter()
-            .filter_map(|model| links.get(model.name.as_str()).cloned())
-            .collect(),
+        links: config.models.iter().filter_map(|model| links.get(model.name.as_str()).cloned()).collect(),
         config,
     })
 }
 
 fn links(config: &Config, old: Option<&Snapshot>) -> HashMap<String, Arc<Link>> {
-    let known = |settings: &model::Settings| {
-        old?.links
-            .iter()
-            .find(|link| link.has_settings(settings))
-            .cloned()
-    };
+    let known = |settings: &model::Settings| old?.links.iter().find(|link| link.has_settings(settings)).cloned();
     let models = config.models.iter().map(|settings| {
-        let link = known(settings)
-            .unwrap_or_else(|| Arc::new(Link::open_ai(settings.clone(), config.http.generations)));
+        let link =
+            known(settings).unwrap_or_else(|| Arc::new(Link::open_ai(settings.clone(), config.http.generations)));
         (settings.name.clone(), link)
     });
-    models
-        .chain([(model::BUILTIN.to_owned(), Arc::new(Link::builtin()))])
-        .collect()
+    models.chain([(model::BUILTIN.to_owned(), Arc::new(Link::builtin()))]).collect()
 }
 
 fn assistant(agent: &Arc<Agent>, config: &Config, links: &HashMap<String, Arc<Link>>) -> Assistant {
     let settings = |name: &String| config.models.iter().find(|model| model.name == *name);
-    let context_tokens = agent
-        .models
-        .iter()
-        .filter_map(settings)
-        .map(|model| model.context_tokens)
-        .min();
+    let context_tokens = agent.models.iter().filter_map(settings).map(|model| model.context_tokens).min();
     Assistant {
         agent: agent.clone(),
-        chain: Arc::new(Chain::new(
-            agent
-                .models
-                .iter()
-                .filter_map(|name| links.get(name).cloned())
-                .collect(),
-        )),
+        chain: Arc::new(Chain::new(agent.models.iter().filter_map(|name| links.get(name).cloned()).collect())),
         // The builtin model reads no prompt: without another one nothing need be put into it.
         context_tokens: context_tokens.unwrap_or(0),
     }

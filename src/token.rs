@@ -79,11 +79,7 @@ impl SigningKey {
     fn new(secret: &Secret) -> Self {
         let key = HS256Key::from_bytes(secret.expose().as_bytes());
         let tag = key.authentication_tag(b"widgetd kid");
-        let kid = tag
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
+        let kid = tag.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
         let key = key.with_key_id(&kid);
         Self { kid, key }
     }
@@ -96,16 +92,10 @@ impl Tokens {
         for (index, secret) in secrets.iter().enumerate() {
             let found = secret.expose().len();
             if found < KEY_BYTES_MIN {
-                return Err(KeyError::Short {
-                    position: index + 1,
-                    found,
-                });
+                return Err(KeyError::Short { position: index + 1, found });
             }
         }
-        Ok(Self {
-            first: SigningKey::new(first),
-            others: others.iter().map(SigningKey::new).collect(),
-        })
+        Ok(Self { first: SigningKey::new(first), others: others.iter().map(SigningKey::new).collect() })
     }
 
     /// A fresh token for this conversation, good for [`LIFETIME`] from `now`.
@@ -128,17 +118,11 @@ impl Tokens {
             audiences: None,
             jwt_id: Some(id::random_hex()),
             nonce: None,
-            custom: Scope {
-                aid: agent.to_string(),
-                cid: conversation.to_string(),
-            },
+            custom: Scope { aid: agent.to_string(), cid: conversation.to_string() },
         };
         // It fails only if the claims were no JSON, and these are strings and whole numbers.
         let token = self.first.key.authenticate(claims).unwrap_or_default();
-        Signed {
-            token,
-            expires_at: Timestamp::from_ms(i64::try_from(expires_at * 1000).unwrap_or(i64::MAX)),
-        }
+        Signed { token, expires_at: Timestamp::from_ms(i64::try_from(expires_at * 1000).unwrap_or(i64::MAX)) }
     }
 
     /// What `token` says at `now`, if one of the keys signed it, it has all seven claims, and its hour is not over.
@@ -154,27 +138,22 @@ impl Tokens {
             allowed_issuers: Some(HashSet::from([ISSUER.to_owned()])),
             time_tolerance: None,
             max_token_length: Some(TOKEN_BYTES_MAX),
-            artificial_time: Some(UnixTimeStamp::from_millis(
-                u64::try_from(now.ms()).unwrap_or(0),
-            )),
+            artificial_time: Some(UnixTimeStamp::from_millis(u64::try_from(now.ms()).unwrap_or(0))),
             ..VerificationOptions::default()
         };
-        let claims = key
-            .key
-            .verify_token::<Scope>(token, Some(options))
-            .map_err(|error| match error.downcast_ref::<JWTError>() {
+        let claims = key.key.verify_token::<Scope>(token, Some(options)).map_err(|error| {
+            match error.downcast_ref::<JWTError>() {
                 Some(JWTError::TokenHasExpired) => TokenError::Expired,
                 _ => TokenError::Invalid,
-            })?;
+            }
+        })?;
         checked(claims, now)
     }
 
     fn key_of(&self, token: &str) -> Option<&SigningKey> {
         let metadata = Token::decode_metadata(token).ok()?;
         let kid = metadata.key_id()?;
-        std::iter::once(&self.first)
-            .chain(&self.others)
-            .find(|key| key.kid == kid)
+        std::iter::once(&self.first).chain(&self.others).find(|key| key.kid == kid)
     }
 }
 
@@ -190,24 +169,17 @@ fn checked(claims: JWTClaims<Scope>, now: Timestamp) -> Result<Claims, TokenErro
     let invalid = TokenError::Invalid;
     let issued_at = claims.issued_at.ok_or(invalid)?;
     let expires_at = claims.expires_at.ok_or(invalid)?;
-    if issued_at
-        .as_ticks()
-        .checked_add(JwtDuration::from_secs(LIFETIME.as_secs()).as_ticks())
+    if issued_at.as_ticks().checked_add(JwtDuration::from_secs(LIFETIME.as_secs()).as_ticks())
         != Some(expires_at.as_ticks())
     {
         return Err(invalid);
     }
-    let expires_at =
-        Timestamp::from_ms(i64::try_from(expires_at.as_millis()).map_err(|_| invalid)?);
+    let expires_at = Timestamp::from_ms(i64::try_from(expires_at.as_millis()).map_err(|_| invalid)?);
     if now >= expires_at {
         return Err(TokenError::Expired);
     }
     Ok(Claims {
-        visitor: claims
-            .subject
-            .as_deref()
-            .and_then(VisitorId::parse)
-            .ok_or(invalid)?,
+        visitor: claims.subject.as_deref().and_then(VisitorId::parse).ok_or(invalid)?,
         agent: AgentId::parse(&claims.custom.aid).map_err(|_| invalid)?,
         conversation: ConversationId::parse(&claims.custom.cid).ok_or(invalid)?,
         jti: claims.jwt_id.filter(|jti| !jti.is_empty()).ok_or(invalid)?,

@@ -17,30 +17,17 @@ pub(super) fn parse<T>(
     let content_type = request.header("Content-Type").unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     // text/plain needs no preflight (Fetch, "CORS-safelisted request-header").
-    if !["application/json", "text/plain"]
-        .iter()
-        .any(|known| media_type.eq_ignore_ascii_case(known))
-    {
-        return Err(ApiError::UnsupportedMediaType {
-            found: content_type.to_owned(),
-        });
+    if !["application/json", "text/plain"].iter().any(|known| media_type.eq_ignore_ascii_case(known)) {
+        return Err(ApiError::UnsupportedMediaType { found: content_type.to_owned() });
     }
-    let value: Value = serde_json::from_slice(body).map_err(|error| ApiError::InvalidJson {
-        reason: error.to_string(),
-    })?;
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| ApiError::InvalidJson { reason: error.to_string() })?;
     let mut errors = Vec::new();
     let Value::Object(members) = value else {
-        errors.push(FieldError {
-            field: String::new(),
-            message: "the body must be a JSON object".into(),
-        });
+        errors.push(FieldError { field: String::new(), message: "the body must be a JSON object".into() });
         return Err(ApiError::ValidationFailed { errors });
     };
-    let parsed = read(&mut Fields {
-        members: &members,
-        path: String::new(),
-        errors: &mut errors,
-    });
+    let parsed = read(&mut Fields { members: &members, path: String::new(), errors: &mut errors });
     match parsed {
         Some(parsed) if errors.is_empty() => Ok(parsed),
         _ => Err(ApiError::ValidationFailed { errors }),
@@ -78,15 +65,8 @@ impl Fields<'_> {
 
     /// A member that may be there, trimmed; one that is empty counts as absent, as forms send it.
     pub(super) fn text_or_empty(&mut self, name: &str, chars_max: usize) -> Option<String> {
-        let is_blank = self
-            .get(name)
-            .and_then(Value::as_str)
-            .is_some_and(|text| text.trim().is_empty());
-        if is_blank {
-            None
-        } else {
-            self.text(name, chars_max)
-        }
+        let is_blank = self.get(name).and_then(Value::as_str).is_some_and(|text| text.trim().is_empty());
+        if is_blank { None } else { self.text(name, chars_max) }
     }
 
     pub(super) fn string(&mut self, name: &str) -> Option<String> {
@@ -106,15 +86,9 @@ impl Fields<'_> {
     }
 
     /// A member that `parse` makes something of; its error is the complaint.
-    pub(super) fn parsed<T, E: ToString>(
-        &mut self,
-        name: &str,
-        parse: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
+    pub(super) fn parsed<T, E: ToString>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let text = self.string(name)?;
-        parse(&text)
-            .map_err(|error| self.complain(name, error.to_string()))
-            .ok()
+        parse(&text).map_err(|error| self.complain(name, error.to_string())).ok()
     }
 
     /// The contract's `page`. It is context, never a reason to refuse: what is too long is cut off.
@@ -123,34 +97,17 @@ impl Fields<'_> {
             return Page::default();
         };
         let mut page = self.inner(&members, "page");
-        Page {
-            url: page.cut("url"),
-            title: page.cut("title"),
-            referrer: page.cut("referrer"),
-        }
+        Page { url: page.cut("url"), title: page.cut("title"), referrer: page.cut("referrer") }
     }
 
     fn cut(&mut self, name: &str) -> Option<String> {
         let text = self.string(name)?;
-        Some(
-            text.chars()
-                .filter(|c| *c != '\0')
-                .take(PAGE_FIELD_CHARS_MAX)
-                .collect(),
-        )
+        Some(text.chars().filter(|c| *c != '\0').take(PAGE_FIELD_CHARS_MAX).collect())
     }
 
     /// The members of an object inside this one; `path` is how it is named in complaints.
-    pub(super) fn inner<'b>(
-        &'b mut self,
-        members: &'b Map<String, Value>,
-        path: &str,
-    ) -> Fields<'b> {
-        Fields {
-            members,
-            path: format!("{}{path}.", self.path),
-            errors: self.errors,
-        }
+    pub(super) fn inner<'b>(&'b mut self, members: &'b Map<String, Value>, path: &str) -> Fields<'b> {
+        Fields { members, path: format!("{}{path}.", self.path), errors: self.errors }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -158,22 +115,14 @@ impl Fields<'_> {
     }
 
     pub(super) fn complain(&mut self, name: &str, message: impl ToString) {
-        self.errors.push(FieldError {
-            field: format!("{}{name}", self.path),
-            message: message.to_string(),
-        });
+        self.errors.push(FieldError { field: format!("{}{name}", self.path), message: message.to_string() });
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
-    fn typed<T>(
-        &mut self,
-        name: &str,
-        wanted: &str,
-        convert: impl FnOnce(&Value) -> Option<T>,
-    ) -> Option<T> {
+    fn typed<T>(&mut self, name: &str, wanted: &str, convert: impl FnOnce(&Value) -> Option<T>) -> Option<T> {
         let converted = convert(self.get(name)?);
         if converted.is_none() {
             self.complain(name, format!("must be {wanted}"));
@@ -212,33 +161,11 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_told_apart_from_json_of_the_wrong_form() {
-        for bad in [
-            "",
-            "{",
-            "{\"content\":1e999}",
-            "{\"content\":\"\\ud800\"}",
-            "nul",
-            "{}x",
-            "\u{feff}{}",
-        ] {
-            assert!(
-                matches!(read(bad), Err(ApiError::InvalidJson { .. })),
-                "{bad}"
-            );
+        for bad in ["", "{", "{\"content\":1e999}", "{\"content\":\"\\ud800\"}", "nul", "{}x", "\u{feff}{}"] {
+            assert!(matches!(read(bad), Err(ApiError::InvalidJson { .. })), "{bad}");
         }
-        for bad in [
-            "[]",
-            "null",
-            "1",
-            "\"x\"",
-            "{}",
-            "{\"content\":null}",
-            "{\"content\":\" \"}",
-        ] {
-            assert!(
-                matches!(read(bad), Err(ApiError::ValidationFailed { .. })),
-                "{bad}"
-            );
+        for bad in ["[]", "null", "1", "\"x\"", "{}", "{\"content\":null}", "{\"content\":\" \"}"] {
+            assert!(matches!(read(bad), Err(ApiError::ValidationFailed { .. })), "{bad}");
         }
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
         assert!(matches!(read(&deep), Err(ApiError::InvalidJson { .. })));
@@ -251,14 +178,8 @@ mod tests {
 
     #[test]
     fn a_long_page_title_is_cut_and_not_refused() {
-        let body = format!(
-            "{{\"content\":\"x\",\"page\":{{\"title\":\"{}\"}}}}",
-            "é".repeat(5000)
-        );
-        assert_eq!(
-            read(&body).unwrap().2.title.unwrap().chars().count(),
-            PAGE_FIELD_CHARS_MAX
-        );
+        let body = format!("{{\"content\":\"x\",\"page\":{{\"title\":\"{}\"}}}}", "é".repeat(5000));
+        assert_eq!(read(&body).unwrap().2.title.unwrap().chars().count(), PAGE_FIELD_CHARS_MAX);
     }
 
     #[test]

@@ -25,13 +25,10 @@ pub(super) fn check(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let hint = match origin {
         _ if allowed => None,
         Some(origin) => Some(format!("add \"{origin}\" to allowed_origins of agent \"{agent_id}\"")),
-        None => Some("the request has no Origin header: ask from the page, or with curl --header \"Origin: https://…\"".into()),
+        None => Some(
+            "the request has no Origin header: ask from the page, or with curl --header \"Origin: https://…\"".into(),
+        ),
     };
-    let answer = Answer {
-        agent_id: &agent_id,
-        origin,
-        allowed,
-        hint,
-    };
+    let answer = Answer { agent_id: &agent_id, origin, allowed, hint };
     Ok(limits::tell(Response::json(&answer), &[quota]).into())
 }

@@ -26,11 +26,7 @@ impl Access {
         if path == routes::CHECK {
             Self::All
         } else if path.starts_with(routes::WIDGET) {
-            Self::Origin(
-                origin
-                    .filter(|origin| is_known(snapshot, origin))
-                    .map(str::to_owned),
-            )
+            Self::Origin(origin.filter(|origin| is_known(snapshot, origin)).map(str::to_owned))
         } else {
             Self::Closed
         }
@@ -41,9 +37,7 @@ impl Access {
         match self {
             Self::Closed => response,
             Self::Origin(None) => response.with_additional_header("Vary", "Origin"),
-            Self::Origin(Some(origin)) => {
-                readable(response, origin).with_additional_header("Vary", "Origin")
-            }
+            Self::Origin(Some(origin)) => readable(response, origin).with_additional_header("Vary", "Origin"),
             Self::All => readable(response, "*".to_owned()),
         }
     }
@@ -52,9 +46,7 @@ impl Access {
     pub(super) fn open_refusal(self, response: Response, error: &ApiError) -> Response {
         let is_origin_refusal = matches!(
             error,
-            ApiError::OriginNotAllowed { .. }
-                | ApiError::OriginMissing { .. }
-                | ApiError::PreflightNotAllowed { .. }
+            ApiError::OriginNotAllowed { .. } | ApiError::OriginMissing { .. } | ApiError::PreflightNotAllowed { .. }
         );
         match self {
             Self::Origin(Some(_)) if is_origin_refusal => Self::Origin(None).open(response),
@@ -73,16 +65,11 @@ fn readable(response: Response, origin: String) -> Response {
 pub(super) fn preflight(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let origin = ctx.origin_header().unwrap_or_default();
     if !is_known(ctx.snapshot, origin) {
-        return Err(ApiError::PreflightNotAllowed {
-            origin: origin.to_owned(),
-        });
+        return Err(ApiError::PreflightNotAllowed { origin: origin.to_owned() });
     }
     let response = Response::empty_204()
         .with_additional_header("Access-Control-Allow-Methods", "POST")
-        .with_additional_header(
-            "Access-Control-Allow-Headers",
-            "Authorization, Content-Type, Last-Event-ID",
-        )
+        .with_additional_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID")
         .with_additional_header("Access-Control-Max-Age", "7200");
     Ok(response.into())
 }
@@ -90,9 +77,5 @@ pub(super) fn preflight(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 /// Whether any agent allows this origin.
 fn is_known(snapshot: &Snapshot, origin: &str) -> bool {
     let received = Received::parse(origin);
-    snapshot.config.agents.iter().any(|agent| {
-        agent
-            .allowed_origins
-            .allow(&received, &snapshot.own_origins)
-    })
+    snapshot.config.agents.iter().any(|agent| agent.allowed_origins.allow(&received, &snapshot.own_origins))
 }

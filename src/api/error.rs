@@ -72,36 +72,18 @@ impl ApiError {
             Self::OriginMissing { .. } => (403, "origin_missing", "The request names no origin"),
             Self::AgentNotFound { .. } => (404, "agent_not_found", "There is no such agent"),
             Self::NotFound => (404, "not_found", "There is nothing here"),
-            Self::MethodNotAllowed { .. } => {
-                (405, "method_not_allowed", "The method is not allowed")
-            }
-            Self::GenerationInProgress => (
-                409,
-                "generation_in_progress",
-                "An answer is being generated",
-            ),
-            Self::UnsupportedMediaType { .. } => (
-                415,
-                "unsupported_media_type",
-                "The content type is not supported",
-            ),
+            Self::MethodNotAllowed { .. } => (405, "method_not_allowed", "The method is not allowed"),
+            Self::GenerationInProgress => (409, "generation_in_progress", "An answer is being generated"),
+            Self::UnsupportedMediaType { .. } => (415, "unsupported_media_type", "The content type is not supported"),
             Self::ValidationFailed { .. } => (422, "validation_failed", "The request is not valid"),
-            Self::IdempotencyMismatch => (
-                422,
-                "idempotency_mismatch",
-                "The id was used for another message",
-            ),
+            Self::IdempotencyMismatch => (422, "idempotency_mismatch", "The id was used for another message"),
             Self::RateLimited { .. } => (429, "rate_limited", "Too many requests"),
-            Self::ConversationBudgetExhausted { .. } => (
-                429,
-                "conversation_budget_exhausted",
-                "This conversation's budget is spent",
-            ),
-            Self::AgentBudgetExhausted { .. } | Self::EventAllowanceExhausted { .. } => (
-                429,
-                "agent_budget_exhausted",
-                "This agent's budget for today is spent",
-            ),
+            Self::ConversationBudgetExhausted { .. } => {
+                (429, "conversation_budget_exhausted", "This conversation's budget is spent")
+            }
+            Self::AgentBudgetExhausted { .. } | Self::EventAllowanceExhausted { .. } => {
+                (429, "agent_budget_exhausted", "This agent's budget for today is spent")
+            }
             Self::Internal { .. } => (500, "internal", "Something went wrong here"),
             Self::ModelUnavailable { .. } => (502, "model_unavailable", "The model gave no answer"),
             Self::ModelTimeout { .. } => (504, "model_timeout", "The model took too long"),
@@ -115,13 +97,11 @@ impl ApiError {
         match self {
             Self::InvalidJson { reason } => format!("Send one JSON object in UTF-8: {reason}."),
             Self::MissingToken => {
-                "Send \"Authorization: Bearer TOKEN\" with the token that /v1/widget/init returned."
-                    .into()
+                "Send \"Authorization: Bearer TOKEN\" with the token that /v1/widget/init returned.".into()
             }
             Self::InvalidToken => "Call /v1/widget/init for a new token.".into(),
             Self::ExpiredToken => {
-                "Tokens last 60 minutes. Call /v1/widget/init with the visitor_id for a new one."
-                    .into()
+                "Tokens last 60 minutes. Call /v1/widget/init with the visitor_id for a new one.".into()
             }
             Self::OriginNotAllowed { origin, agent } => format!(
                 "Requests from the origin \"{origin}\" are not allowed. If it is yours, add it to allowed_origins of \
@@ -136,31 +116,21 @@ impl ApiError {
                  the agent in widget.toml and reload."
             ),
             Self::AgentNotFound { agent } => {
-                format!(
-                    "No agent is called \"{agent}\" here. Compare agent_id with the ids in widget.toml."
-                )
+                format!("No agent is called \"{agent}\" here. Compare agent_id with the ids in widget.toml.")
             }
             Self::NotFound => "Look at /openapi.json for what this server has.".into(),
             Self::MethodNotAllowed { allow } => format!("Use one of these here: {allow}."),
             Self::GenerationInProgress => {
-                "Wait until the answer to the message before has ended, then send the next one."
-                    .into()
+                "Wait until the answer to the message before has ended, then send the next one.".into()
             }
             Self::UnsupportedMediaType { found } => {
-                format!(
-                    "Send the body as application/json or as text/plain; this came as \"{found}\"."
-                )
+                format!("Send the body as application/json or as text/plain; this came as \"{found}\".")
             }
-            Self::ValidationFailed { .. } => {
-                "Correct the fields in \"errors\" and send the request again.".into()
-            }
+            Self::ValidationFailed { .. } => "Correct the fields in \"errors\" and send the request again.".into(),
             Self::IdempotencyMismatch => "Use a new client_message_id for a new message.".into(),
             Self::RateLimited { wait, .. } => format!("Wait {} and try again.", seconds(*wait)),
             Self::ConversationBudgetExhausted { wait } => {
-                format!(
-                    "Start a new conversation, or come back in {}.",
-                    seconds(*wait)
-                )
+                format!("Start a new conversation, or come back in {}.", seconds(*wait))
             }
             Self::AgentBudgetExhausted { wait } | Self::EventAllowanceExhausted { wait } => {
                 format!("It is renewed at midnight UTC, in {}.", seconds(*wait))
@@ -188,19 +158,13 @@ impl ApiError {
 
     /// Whether the same request may succeed later.
     pub(super) fn is_retryable(&self) -> bool {
-        self.wait().is_some()
-            || matches!(
-                self,
-                Self::ModelUnavailable { .. } | Self::ModelTimeout { .. }
-            )
+        self.wait().is_some() || matches!(self, Self::ModelUnavailable { .. } | Self::ModelTimeout { .. })
     }
 
     /// What the operator should read beside the request's line in the log.
     pub(super) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Internal { cause }
-            | Self::ModelUnavailable { cause }
-            | Self::ModelTimeout { cause } => Some(cause),
+            Self::Internal { cause } | Self::ModelUnavailable { cause } | Self::ModelTimeout { cause } => Some(cause),
             Self::Overloaded { cause } => Some(cause),
             _ => None,
         }
@@ -210,12 +174,12 @@ impl ApiError {
     pub(super) fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::MissingToken => Some("Bearer realm=\"widget\""),
-            Self::InvalidToken => Some(
-                "Bearer realm=\"widget\", error=\"invalid_token\", error_description=\"the token is not valid\"",
-            ),
-            Self::ExpiredToken => Some(
-                "Bearer realm=\"widget\", error=\"invalid_token\", error_description=\"the token has expired\"",
-            ),
+            Self::InvalidToken => {
+                Some("Bearer realm=\"widget\", error=\"invalid_token\", error_description=\"the token is not valid\"")
+            }
+            Self::ExpiredToken => {
+                Some("Bearer realm=\"widget\", error=\"invalid_token\", error_description=\"the token has expired\"")
+            }
             _ => None,
         }
     }
@@ -246,19 +210,11 @@ impl From<TokenError> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full => Self::Overloaded {
-                cause: "the disk is full",
-            },
-            StoreError::DiskFloor => Self::Overloaded {
-                cause: "less disk space is free than storage.free_disk_floor",
-            },
-            StoreError::Busy => Self::Overloaded {
-                cause: "storage has no room for more work",
-            },
+            StoreError::Full => Self::Overloaded { cause: "the disk is full" },
+            StoreError::DiskFloor => Self::Overloaded { cause: "less disk space is free than storage.free_disk_floor" },
+            StoreError::Busy => Self::Overloaded { cause: "storage has no room for more work" },
             StoreError::Closed => Self::ShuttingDown,
-            error => Self::Internal {
-                cause: error.to_string(),
-            },
+            error => Self::Internal { cause: error.to_string() },
         }
     }
 }
@@ -278,11 +234,7 @@ impl From<Refusal> for ApiError {
 impl From<ModelError> for ApiError {
     fn from(error: ModelError) -> Self {
         let cause = error.to_string();
-        if error.is_timeout() {
-            Self::ModelTimeout { cause }
-        } else {
-            Self::ModelUnavailable { cause }
-        }
+        if error.is_timeout() { Self::ModelTimeout { cause } } else { Self::ModelUnavailable { cause } }
     }
 }
 
@@ -302,24 +254,14 @@ mod tests {
 
     #[test]
     fn retry_after_is_rounded_up_and_at_least_one() {
-        for (ms, expected) in [
-            (0, 1),
-            (1, 1),
-            (999, 1),
-            (1000, 1),
-            (1001, 2),
-            (59_000, 59),
-            (59_001, 60),
-        ] {
+        for (ms, expected) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (59_000, 59), (59_001, 60)] {
             assert_eq!(whole_seconds(Duration::from_millis(ms)), expected, "{ms}");
         }
     }
 
     #[test]
     fn a_cause_is_never_told() {
-        let error = ApiError::Internal {
-            cause: "secret path".into(),
-        };
+        let error = ApiError::Internal { cause: "secret path".into() };
         assert!(!format!("{:?}", error.problem()).contains("secret path"));
     }
 }

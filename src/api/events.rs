@@ -19,22 +19,12 @@ struct Answer {
 pub(super) fn events(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
     let events = body::parse(ctx.request, ctx.body, parse)?;
-    let quota = ctx
-        .snapshot
-        .limits
-        .events(&visit.claims.jti, ctx.monotonic)?;
+    let quota = ctx.snapshot.limits.events(&visit.claims.jti, ctx.monotonic)?;
     let allowance = visit.assistant.agent.budget.event_bytes_per_day;
-    let accepted = match ctx
-        .app
-        .store
-        .insert_events(visit.speaker(), events, allowance, ctx.now)?
-        .wait()?
-    {
+    let accepted = match ctx.app.store.insert_events(visit.speaker(), events, allowance, ctx.now)?.wait()? {
         Stored::Accepted(accepted) => accepted,
         Stored::DailyAllowanceSpent => {
-            return Err(ApiError::EventAllowanceExhausted {
-                wait: ctx.now.next_day().since(ctx.now),
-            });
+            return Err(ApiError::EventAllowanceExhausted { wait: ctx.now.next_day().since(ctx.now) });
         }
     };
     let response = Response::json(&Answer { accepted }).with_status_code(202);
@@ -47,10 +37,7 @@ fn parse(fields: &mut Fields<'_>) -> Option<Vec<NewEvent>> {
     }
     let batch = fields.array("events")?;
     if batch.is_empty() || batch.len() > event::BATCH_MAX {
-        fields.complain(
-            "events",
-            format!("must have 1 to {} events", event::BATCH_MAX),
-        );
+        fields.complain("events", format!("must have 1 to {} events", event::BATCH_MAX));
         return None;
     }
     // All are read, so that every bad one is named.
@@ -58,9 +45,7 @@ fn parse(fields: &mut Fields<'_>) -> Option<Vec<NewEvent>> {
         .iter()
         .enumerate()
         .map(|(index, event)| match event {
-            Value::Object(members) => {
-                parse_event(&mut fields.inner(members, &format!("events[{index}]")))
-            }
+            Value::Object(members) => parse_event(&mut fields.inner(members, &format!("events[{index}]"))),
             _ => {
                 fields.complain(&format!("events[{index}]"), "must be an object");
                 None
@@ -79,29 +64,19 @@ fn parse_event(fields: &mut Fields<'_>) -> Option<NewEvent> {
         fields.complain("type", "is required");
     }
     let event_type = fields.parsed("type", EventType::parse)?;
-    Some(NewEvent {
-        event_type,
-        client_id,
-        client_time,
-        props,
-        page,
-    })
+    Some(NewEvent { event_type, client_id, client_time, props, page })
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, &'static str> {
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| "must be a time as in RFC 3339, such as 2026-11-23T10:00:00Z")?;
+    let time: jiff::Timestamp =
+        text.parse().map_err(|_| "must be a time as in RFC 3339, such as 2026-11-23T10:00:00Z")?;
     Ok(Timestamp::from_ms(time.as_millisecond()))
 }
 
 fn parse_props(fields: &mut Fields<'_>) -> Option<String> {
     let props = Value::Object(fields.object("props")?).to_string();
     if props.len() > event::PROPS_BYTES_MAX {
-        fields.complain(
-            "props",
-            format!("must be at most {} bytes as JSON", event::PROPS_BYTES_MAX),
-        );
+        fields.complain("props", format!("must be at most {} bytes as JSON", event::PROPS_BYTES_MAX));
         return None;
     }
     Some(props)

@@ -31,12 +31,7 @@ impl Visit {
 pub(super) fn authorize(ctx: &Ctx<'_>) -> Result<Visit, ApiError> {
     let token = bearer(ctx.request.header("Authorization"))?;
     let claims = ctx.app.tokens.verify(token, ctx.now)?;
-    let assistant = ctx
-        .snapshot
-        .assistants
-        .get(&claims.agent)
-        .ok_or(ApiError::InvalidToken)?
-        .clone();
+    let assistant = ctx.snapshot.assistants.get(&claims.agent).ok_or(ApiError::InvalidToken)?.clone();
     if let Some(origin) = ctx.origin_header() {
         allow(ctx, &assistant.agent, origin)?;
     }
@@ -50,9 +45,7 @@ pub(super) fn admit<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assi
         Some(origin) => allow(ctx, &assistant.agent, origin)?,
         None => {
             tracing::warn!(agent = %agent_id, request_id = ctx.request_id, "refused: the request has no Origin header");
-            return Err(ApiError::OriginMissing {
-                agent: agent_id.to_owned(),
-            });
+            return Err(ApiError::OriginMissing { agent: agent_id.to_owned() });
         }
     }
     Ok(assistant)
@@ -64,16 +57,12 @@ pub(super) fn find<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assis
         .config
         .agent(agent_id)
         .and_then(|agent| ctx.snapshot.assistants.get(agent.id()))
-        .ok_or_else(|| ApiError::AgentNotFound {
-            agent: agent_id.to_owned(),
-        })
+        .ok_or_else(|| ApiError::AgentNotFound { agent: agent_id.to_owned() })
 }
 
 /// Whether the agent allows this origin.
 pub(super) fn allows(ctx: &Ctx<'_>, agent: &Agent, origin: &str) -> bool {
-    agent
-        .allowed_origins
-        .allow(&Received::parse(origin), &ctx.snapshot.own_origins)
+    agent.allowed_origins.allow(&Received::parse(origin), &ctx.snapshot.own_origins)
 }
 
 fn allow(ctx: &Ctx<'_>, agent: &Agent, origin: &str) -> Result<(), ApiError> {
@@ -86,17 +75,12 @@ fn allow(ctx: &Ctx<'_>, agent: &Agent, origin: &str) -> Result<(), ApiError> {
         request_id = ctx.request_id,
         "refused: add this origin to the agent's allowed_origins in widget.toml if it is yours"
     );
-    Err(ApiError::OriginNotAllowed {
-        origin: origin.to_owned(),
-        agent: agent.id().to_string(),
-    })
+    Err(ApiError::OriginNotAllowed { origin: origin.to_owned(), agent: agent.id().to_string() })
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750, section 2.1; the scheme in any case, RFC 9110, section 11.1).
 fn bearer(header: Option<&str>) -> Result<&str, ApiError> {
-    let (scheme, token) = header
-        .and_then(|header| header.trim().split_once(' '))
-        .ok_or(ApiError::MissingToken)?;
+    let (scheme, token) = header.and_then(|header| header.trim().split_once(' ')).ok_or(ApiError::MissingToken)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(ApiError::MissingToken);
     }
@@ -111,17 +95,8 @@ mod tests {
     fn only_a_bearer_token_is_a_token() {
         assert_eq!(bearer(Some("Bearer abc")).ok(), Some("abc"));
         assert_eq!(bearer(Some("bearer  abc ")).ok(), Some("abc"));
-        for missing in [
-            None,
-            Some(""),
-            Some("Bearer"),
-            Some("Basic abc"),
-            Some("abc"),
-        ] {
-            assert!(
-                matches!(bearer(missing), Err(ApiError::MissingToken)),
-                "{missing:?}"
-            );
+        for missing in [None, Some(""), Some("Bearer"), Some("Basic abc"), Some("abc")] {
+            assert!(matches!(bearer(missing), Err(ApiError::MissingToken)), "{missing:?}");
         }
     }
 }

@@ -52,7 +52,5 @@ pub(super) fn readyz(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         draining,
         models: models.collect(),
     };
-    Ok(Response::json(&readiness)
-        .with_status_code(if is_ready { 200 } else { 503 })
-        .into())
+    Ok(Response::json(&readiness).with_status_code(if is_ready { 200 } else { 503 }).into())
 }

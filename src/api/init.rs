@@ -43,23 +43,14 @@ pub(super) fn init(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let agent = &gate::admit(ctx, &body.agent_id)?.agent;
     let place = place(ctx, agent, &body)?;
     let (messages, spent) = if place.resumed {
-        let messages = ctx
-            .app
-            .store
-            .recent_messages(place.conversation, RESUMED_MESSAGES_MAX)?;
+        let messages = ctx.app.store.recent_messages(place.conversation, RESUMED_MESSAGES_MAX)?;
         let window_start = ctx.now.minus(agent.budget.window);
-        let state = ctx
-            .app
-            .store
-            .conversation_state(place.conversation, None, window_start, 0)?;
+        let state = ctx.app.store.conversation_state(place.conversation, None, window_start, 0)?;
         (messages, state.spent)
     } else {
         (Vec::new(), Vec::new())
     };
-    let signed = ctx
-        .app
-        .tokens
-        .sign(agent.id(), place.visitor, place.conversation, ctx.now);
+    let signed = ctx.app.tokens.sign(agent.id(), place.visitor, place.conversation, ctx.now);
     let answer = Answer {
         conversation_id: place.conversation,
         visitor_id: place.visitor,
@@ -82,11 +73,7 @@ fn parse(ctx: &Ctx<'_>) -> Result<Body, ApiError> {
         let visitor_id = fields.text("visitor_id", VISITOR_ID_CHARS_MAX);
         let new_conversation = fields.bool("new_conversation").unwrap_or(false);
         let agent_id = fields.required_text("agent_id", AGENT_ID_CHARS_MAX)?;
-        Some(Body {
-            agent_id,
-            visitor_id,
-            new_conversation,
-        })
+        Some(Body { agent_id, visitor_id, new_conversation })
     })
 }
 
@@ -100,24 +87,14 @@ struct Place {
 /// A visitor whom this agent knows goes on where it left off, if that is not too long ago. Anyone else is new, with an
 /// id of our choice.
 fn place(ctx: &Ctx<'_>, agent: &Agent, body: &Body) -> Result<Place, ApiError> {
-    let new_conversation = |visitor| Place {
-        visitor,
-        conversation: ConversationId::new(ctx.now),
-        resumed: false,
-    };
+    let new_conversation = |visitor| Place { visitor, conversation: ConversationId::new(ctx.now), resumed: false };
     let Some(visitor) = body.visitor_id.as_deref().and_then(VisitorId::parse) else {
         return Ok(new_conversation(VisitorId::new()));
     };
     let active_since = ctx.now.minus(ctx.snapshot.config.resume_window);
-    Ok(
-        match ctx.app.store.resume(agent.id(), visitor, active_since)? {
-            Resume::Conversation(conversation) if !body.new_conversation => Place {
-                visitor,
-                conversation,
-                resumed: true,
-            },
-            Resume::Conversation(_) | Resume::NoConversation => new_conversation(visitor),
-            Resume::UnknownVisitor => new_conversation(VisitorId::new()),
-        },
-    )
+    Ok(match ctx.app.store.resume(agent.id(), visitor, active_since)? {
+        Resume::Conversation(conversation) if !body.new_conversation => Place { visitor, conversation, resumed: true },
+        Resume::Conversation(_) | Resume::NoConversation => new_conversation(visitor),
+        Resume::UnknownVisitor => new_conversation(VisitorId::new()),
+    })
 }

@@ -33,16 +33,9 @@ struct Lead {
 pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
     let lead = body::parse(ctx.request, ctx.body, parse)?;
-    let quotas = ctx
-        .snapshot
-        .limits
-        .leads(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
+    let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
     let email = lead.email.as_str().to_owned();
-    let stored = ctx
-        .app
-        .store
-        .upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now)
-        .wait()?;
+    let stored = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now).wait()?;
     let answer = Answer {
         lead: Lead {
             id: stored.id,
@@ -69,17 +62,7 @@ fn parse(fields: &mut Fields<'_>) -> Option<NewLead> {
         fields.complain("email", "is required");
     }
     let email = fields.parsed("email", Email::parse)?;
-    Some(NewLead {
-        email,
-        name,
-        phone,
-        company,
-        message,
-        fields: extra,
-        consent,
-        source,
-        page,
-    })
+    Some(NewLead { email, name, phone, company, message, fields: extra, consent, source, page })
 }
 
 fn parse_source(text: &str) -> Result<LeadSource, String> {
@@ -87,22 +70,14 @@ fn parse_source(text: &str) -> Result<LeadSource, String> {
     sources
         .into_iter()
         .find(|source| source.as_str() == text)
-        .ok_or_else(|| {
-            format!(
-                "must be one of {}",
-                sources.map(LeadSource::as_str).join(", ")
-            )
-        })
+        .ok_or_else(|| format!("must be one of {}", sources.map(LeadSource::as_str).join(", ")))
 }
 
 /// The owner's own fields: texts under keys of the owner's choice.
 fn parse_extra(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
     let members = fields.object("fields").unwrap_or_default();
     if members.len() > lead::FIELDS_MAX {
-        fields.complain(
-            "fields",
-            format!("must have at most {} entries", lead::FIELDS_MAX),
-        );
+        fields.complain("fields", format!("must have at most {} entries", lead::FIELDS_MAX));
         return BTreeMap::new();
     }
     let mut extra = BTreeMap::new();
@@ -110,8 +85,9 @@ fn parse_extra(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
         let checked = text::trimmed(key, lead::FIELD_KEY_CHARS_MAX)
             .map_err(|error| format!("its key {error}"))
             .and_then(|_| match value {
-                Value::String(value) => text::bounded(value, lead::FIELD_VALUE_CHARS_MAX)
-                    .map_err(|error| error.to_string()),
+                Value::String(value) => {
+                    text::bounded(value, lead::FIELD_VALUE_CHARS_MAX).map_err(|error| error.to_string())
+                }
                 _ => Err("must be a string".to_owned()),
             });
         match checked {

@@ -57,19 +57,9 @@ impl Limits {
     }
 
     /// By token, and by address too, since tokens are free to make.
-    pub(super) fn leads(
-        &self,
-        jti: &str,
-        client: IpAddr,
-        now: Duration,
-    ) -> Result<Vec<Quota>, ApiError> {
+    pub(super) fn leads(&self, jti: &str, client: IpAddr, now: Duration) -> Result<Vec<Quota>, ApiError> {
         let by_token = take("leads", &self.leads, &jti, now)?;
-        match take(
-            "leads-address",
-            &self.leads_address,
-            &address_key(client),
-            now,
-        ) {
+        match take("leads-address", &self.leads_address, &address_key(client), now) {
             Ok(by_address) => Ok(vec![by_token, by_address]),
             Err(refusal) => {
                 self.leads.give_back(&jti);
@@ -84,30 +74,12 @@ impl Limits {
     }
 }
 
-fn take(
-    policy: &'static str,
-    limiter: &Limiter,
-    key: &impl std::hash::Hash,
-    now: Duration,
-) -> Result<Quota, ApiError> {
+fn take(policy: &'static str, limiter: &Limiter, key: &impl std::hash::Hash, now: Duration) -> Result<Quota, ApiError> {
     let rate = limiter.rate();
     match limiter.check(key, now) {
-        Verdict::Allowed {
-            remaining,
-            reset_after,
-        } => Ok(Quota {
-            policy,
-            rate,
-            remaining,
-            reset_after,
-        }),
+        Verdict::Allowed { remaining, reset_after } => Ok(Quota { policy, rate, remaining, reset_after }),
         Verdict::Refused { wait } => {
-            let quotas = vec![Quota {
-                policy,
-                rate,
-                remaining: 0,
-                reset_after: wait,
-            }];
+            let quotas = vec![Quota { policy, rate, remaining: 0, reset_after: wait }];
             Err(ApiError::RateLimited { quotas, wait })
         }
     }
@@ -131,30 +103,17 @@ pub(super) fn tell(mut response: Response, quotas: &[Quota]) -> Response {
 
 /// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10, sections 3 and 4).
 fn headers(quotas: &[Quota]) -> [(&'static str, String); 2] {
-    let list =
-        |item: &dyn Fn(&Quota) -> String| quotas.iter().map(item).collect::<Vec<_>>().join(", ");
+    let list = |item: &dyn Fn(&Quota) -> String| quotas.iter().map(item).collect::<Vec<_>>().join(", ");
     [
         (
             "RateLimit-Policy",
             list(&|quota| {
-                format!(
-                    "\"{}\";q={};w={}",
-                    quota.policy,
-                    quota.rate.requests,
-                    whole_seconds(quota.rate.window)
-                )
+                format!("\"{}\";q={};w={}", quota.policy, quota.rate.requests, whole_seconds(quota.rate.window))
             }),
         ),
         (
             "RateLimit",
-            list(&|quota| {
-                format!(
-                    "\"{}\";r={};t={}",
-                    quota.policy,
-                    quota.remaining,
-                    whole_seconds(quota.reset_after)
-                )
-            }),
+            list(&|quota| format!("\"{}\";r={};t={}", quota.policy, quota.remaining, whole_seconds(quota.reset_after))),
         ),
     ]
 }

@@ -16,12 +16,7 @@ use crate::domain::id::ConversationId;
 use crate::http::Permit;
 
 pub(super) fn stream(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let Admitted {
-        permit,
-        quota,
-        conversation,
-        acceptance,
-    } = admit(ctx)?;
+    let Admitted { permit, quota, conversation, acceptance } = admit(ctx)?;
     let app = ctx.app.clone();
     Ok(Outcome::Later(
         permit,
@@ -33,19 +28,13 @@ pub(super) fn stream(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(super) fn whole(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let Admitted {
-        permit,
-        quota,
-        acceptance,
-        ..
-    } = admit(ctx)?;
+    let Admitted { permit, quota, acceptance, .. } = admit(ctx)?;
     let app = ctx.app.clone();
     match acceptance {
         Acceptance::Replay(replay) => Ok(whole::replay(*replay, quota).into()),
-        Acceptance::Turn(accepted) => Ok(Outcome::Later(
-            permit,
-            Box::new(move |reply| whole::generate(&app.chat, *accepted, reply, quota)),
-        )),
+        Acceptance::Turn(accepted) => {
+            Ok(Outcome::Later(permit, Box::new(move |reply| whole::generate(&app.chat, *accepted, reply, quota))))
+        }
     }
 }
 
@@ -63,38 +52,16 @@ fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     if ctx.app.front.is_draining() {
         return Err(ApiError::ShuttingDown);
     }
-    let permit = ctx
-        .app
-        .generations
-        .try_permit()
-        .ok_or(ApiError::Overloaded {
-            cause: "all generations are busy",
-        })?;
+    let permit = ctx.app.generations.try_permit().ok_or(ApiError::Overloaded { cause: "all generations are busy" })?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
-    let accepted = ctx.app.chat.accept(
-        &visit.assistant,
-        &ctx.snapshot.faq,
-        visit.speaker(),
-        message,
-        ctx.now,
-    );
-    let acceptance =
-        accepted.inspect_err(|_| ctx.snapshot.limits.give_message_back(ctx.client()))?;
-    Ok(Admitted {
-        permit,
-        quota,
-        conversation: visit.claims.conversation,
-        acceptance,
-    })
+    let accepted = ctx.app.chat.accept(&visit.assistant, &ctx.snapshot.faq, visit.speaker(), message, ctx.now);
+    let acceptance = accepted.inspect_err(|_| ctx.snapshot.limits.give_message_back(ctx.client()))?;
+    Ok(Admitted { permit, quota, conversation: visit.claims.conversation, acceptance })
 }
 
 fn parse(fields: &mut Fields<'_>) -> Option<NewMessage> {
     let page = fields.page();
     let client_message_id = fields.text("client_message_id", CLIENT_MESSAGE_ID_CHARS_MAX);
     let content = fields.required_text("content", CONTENT_CHARS_MAX)?;
-    Some(NewMessage {
-        content,
-        client_message_id,
-        page,
-    })
+    Some(NewMessage { content, client_message_id, page })
 }

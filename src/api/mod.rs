@@ -122,9 +122,7 @@ pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) {
         Ok(Ok(Outcome::Answer(response))) => reply.send(Ok(response)),
         Ok(Ok(Outcome::Later(permit, job))) => app.generations.spawn(permit, move || job(reply)),
         Ok(Err(error)) => reply.send(Err(error)),
-        Err(panic) => reply.send(Err(ApiError::Internal {
-            cause: format!("panic: {}", said(&*panic)),
-        })),
+        Err(panic) => reply.send(Err(ApiError::Internal { cause: format!("panic: {}", said(&*panic)) })),
     }
 }
 

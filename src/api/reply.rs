@@ -18,12 +18,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn new(
-        snapshot: &Snapshot,
-        request: &Request,
-        request_id: String,
-        responder: Responder,
-    ) -> Self {
+    pub(super) fn new(snapshot: &Snapshot, request: &Request, request_id: String, responder: Responder) -> Self {
         let path = routes::path(&request.http);
         Self {
             responder,
@@ -39,11 +34,7 @@ impl Reply {
 
     /// The whole answer, or the problem document of a refusal.
     pub(super) fn send(self, result: Result<Response, ApiError>) {
-        let Self {
-            responder,
-            access,
-            line,
-        } = self;
+        let Self { responder, access, line } = self;
         let response = match result {
             Ok(response) => access.open(response),
             Err(error) => {
@@ -58,16 +49,9 @@ impl Reply {
 
     /// An event stream, whose head leaves at once.
     pub(super) fn stream(self, head: Response) -> OpenStream {
-        let Self {
-            responder,
-            access,
-            line,
-        } = self;
+        let Self { responder, access, line } = self;
         let head = with_common_headers(access.open(head), &line.request_id);
-        OpenStream {
-            events: responder.stream(head),
-            line,
-        }
+        OpenStream { events: responder.stream(head), line }
     }
 
     /// Whether the client left while it waits for its answer.
@@ -122,20 +106,10 @@ fn problem(error: &ApiError, request_id: &str) -> Response {
 }
 
 fn with_common_headers(mut response: Response, request_id: &str) -> Response {
-    let common = [
-        ("X-Request-Id", request_id),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Cache-Control", "no-store"),
-    ];
+    let common = [("X-Request-Id", request_id), ("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store")];
     for (name, value) in common {
-        if !response
-            .headers
-            .iter()
-            .any(|(known, _)| known.eq_ignore_ascii_case(name))
-        {
-            response
-                .headers
-                .push((name.into(), value.to_owned().into()));
+        if !response.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            response.headers.push((name.into(), value.to_owned().into()));
         }
     }
     response
@@ -151,12 +125,7 @@ struct LogLine {
 
 impl LogLine {
     fn write(&self, status: u16) {
-        let Self {
-            request_id,
-            method,
-            path,
-            received,
-        } = self;
+        let Self { request_id, method, path, received } = self;
         let ms = clock::monotonic().saturating_sub(*received).as_secs_f64() * 1000.0;
         tracing::info!(%method, %path, status, ms = format_args!("{ms:.1}"), %request_id);
     }

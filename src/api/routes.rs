@@ -1,9 +1,7 @@
 //! Every method, path and endpoint, in one column.
 
 use super::error::ApiError;
-use super::{
-    Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, messages,
-};
+use super::{Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, messages};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, ApiError>;
 
@@ -18,19 +16,11 @@ struct Route {
 }
 
 const fn get(path: &'static str, endpoint: Endpoint) -> Route {
-    Route {
-        method: "GET",
-        path,
-        endpoint,
-    }
+    Route { method: "GET", path, endpoint }
 }
 
 const fn post(path: &'static str, endpoint: Endpoint) -> Route {
-    Route {
-        method: "POST",
-        path,
-        endpoint,
-    }
+    Route { method: "POST", path, endpoint }
 }
 
 const ROUTES: [Route; 13] = [
@@ -52,10 +42,7 @@ const ROUTES: [Route; 13] = [
 /// The endpoint's answer, or 404, or 405 with what is allowed.
 pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let path = path(ctx.request);
-    let route = ROUTES
-        .iter()
-        .find(|route| route.path == path)
-        .ok_or(ApiError::NotFound)?;
+    let route = ROUTES.iter().find(|route| route.path == path).ok_or(ApiError::NotFound)?;
     let is_widget = path.starts_with(WIDGET);
     match ctx.request.method() {
         "OPTIONS" if is_widget => cors::preflight(ctx),

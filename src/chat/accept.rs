@@ -11,9 +11,7 @@ use crate::domain::conversation::{FinishReason, Message, Page, Question, Usage};
 use crate::domain::id::MessageId;
 use crate::domain::time::Timestamp;
 use crate::model::{Chain, Prompt};
-use crate::store::{
-    Asked, Commit, ConversationState, FaqIndex, NewQuestion, Speaker, Spent, StoreError,
-};
+use crate::store::{Asked, Commit, ConversationState, FaqIndex, NewQuestion, Speaker, Spent, StoreError};
 
 /// What a visitor sent.
 #[derive(Clone, Debug)]
@@ -80,11 +78,7 @@ pub(super) struct Tally {
 impl Tally {
     /// What remains when this turn has been charged `tokens` in all.
     pub(super) fn remaining(mut self, tokens: u64) -> Remaining {
-        for spent in self
-            .spent
-            .iter_mut()
-            .filter(|spent| spent.question == self.this)
-        {
+        for spent in self.spent.iter_mut().filter(|spent| spent.question == self.this) {
             spent.tokens = tokens;
         }
         budget::remaining(&self.budget, &self.spent)
@@ -103,10 +97,7 @@ impl Chat {
         now: Timestamp,
     ) -> Result<Acceptance, Refusal> {
         let budget = &assistant.agent.budget;
-        let slot = self
-            .slots
-            .try_take(speaker.conversation)
-            .ok_or(Refusal::InProgress)?;
+        let slot = self.slots.try_take(speaker.conversation).ok_or(Refusal::InProgress)?;
         let mut state = self.store.conversation_state(
             speaker.conversation,
             message.client_message_id.as_deref(),
@@ -116,17 +107,8 @@ impl Chat {
         let unanswered = match state.asked.take() {
             None => None,
             Some(asked) if asked.content != message.content => return Err(Refusal::Mismatch),
-            Some(Asked {
-                question,
-                charged_tokens,
-                answer: None,
-                ..
-            }) => Some((question, charged_tokens)),
-            Some(Asked {
-                question,
-                answer: Some(answer),
-                ..
-            }) => {
+            Some(Asked { question, charged_tokens, answer: None, .. }) => Some((question, charged_tokens)),
+            Some(Asked { question, answer: Some(answer), .. }) => {
                 return Ok(Acceptance::Replay(Box::new(Replay {
                     question,
                     answer: answer.message,
@@ -172,9 +154,7 @@ impl Chat {
         now: Timestamp,
     ) -> Commit<()> {
         if is_stored {
-            return self
-                .store
-                .reask(question.id, &speaker.agent, now, reserved_tokens);
+            return self.store.reask(question.id, &speaker.agent, now, reserved_tokens);
         }
         self.store.insert_question(NewQuestion {
             speaker: speaker.clone(),
@@ -199,18 +179,8 @@ fn ask(
     const FAQ_HITS: usize = 5;
     let hits = faq.search(assistant.agent.id(), &message.content, FAQ_HITS);
     // A question that is asked again stands in the history already.
-    let history: Vec<&Message> = state
-        .history
-        .iter()
-        .filter(|earlier| earlier.id != question)
-        .collect();
-    let prompt = prompt::build(
-        &assistant.agent,
-        &history,
-        &message.content,
-        &hits,
-        assistant.context_tokens,
-    );
+    let history: Vec<&Message> = state.history.iter().filter(|earlier| earlier.id != question).collect();
+    let prompt = prompt::build(&assistant.agent, &history, &message.content, &hits, assistant.context_tokens);
     let input_tokens = prompt::input_tokens(&prompt);
     (prompt, input_tokens)
 }
@@ -227,17 +197,8 @@ fn admitted(
     let place = spent.iter().position(|spent| spent.question == question.id);
     let own = place.map(|place| spent.remove(place));
     let tokens = own.map_or(0, |own| own.tokens) + cost;
-    budget::admit(budget, &spent, tokens, now)
-        .map_err(|wait| Refusal::ConversationBudget { wait })?;
-    let this = Spent {
-        question: question.id,
-        at: question.created_at,
-        tokens,
-    };
+    budget::admit(budget, &spent, tokens, now).map_err(|wait| Refusal::ConversationBudget { wait })?;
+    let this = Spent { question: question.id, at: question.created_at, tokens };
     spent.insert(place.unwrap_or(spent.len()), this);
-    Ok(Tally {
-        budget: budget.clone(),
-        spent,
-        this: question.id,
-    })
+    Ok(Tally { budget: budget.clone(), spent, this: question.id })
 }

@@ -36,17 +36,10 @@ pub(crate) fn remaining(budget: &Budget, spent: &[Spent]) -> Remaining {
 }
 
 /// Whether one more message, which may take `cost` tokens, fits; else how long until enough has left the window.
-pub(super) fn admit(
-    budget: &Budget,
-    spent: &[Spent],
-    cost: u64,
-    now: Timestamp,
-) -> Result<(), Duration> {
+pub(super) fn admit(budget: &Budget, spent: &[Spent], cost: u64, now: Timestamp) -> Result<(), Duration> {
     // A question that alone is over the budget is let through when nothing else is in the window.
     let cost = cost.min(budget.tokens);
-    let fits = |spent: &[Spent]| {
-        spent.len() < budget.messages as usize && tokens(spent) + cost <= budget.tokens
-    };
+    let fits = |spent: &[Spent]| spent.len() < budget.messages as usize && tokens(spent) + cost <= budget.tokens;
     // How many of the oldest must leave before it fits: none, if it fits now.
     match (0..=spent.len()).find(|&leaving| fits(&spent[leaving..])) {
         Some(0) => Ok(()),
@@ -72,9 +65,7 @@ struct Day {
 impl AgentDays {
     /// Goes on from what storage has of `day`.
     pub(super) fn resume(day: i64, used: Vec<(AgentId, u64)>) -> Self {
-        let days = used
-            .into_iter()
-            .map(|(agent, tokens)| (agent, Day { day, tokens }));
+        let days = used.into_iter().map(|(agent, tokens)| (agent, Day { day, tokens }));
         Self(Arc::new(Mutex::new(days.collect())))
     }
 
@@ -90,21 +81,13 @@ impl AgentDays {
         let today = days.entry(agent.clone()).or_default();
         // A clock that stepped back stays in the later day: its ceiling is not given out twice.
         if now.day() > today.day {
-            *today = Day {
-                day: now.day(),
-                tokens: 0,
-            };
+            *today = Day { day: now.day(), tokens: 0 };
         }
         if today.tokens.saturating_add(tokens) > ceiling {
             return Err(now.next_day().since(now));
         }
         today.tokens += tokens;
-        Ok(Reservation {
-            days: self.clone(),
-            agent: agent.clone(),
-            day: today.day,
-            tokens,
-        })
+        Ok(Reservation { days: self.clone(), agent: agent.clone(), day: today.day, tokens })
     }
 }
 
@@ -127,10 +110,7 @@ impl Reservation {
         if let Some(today) = self.days.0.lock().get_mut(&self.agent)
             && today.day == self.day
         {
-            today.tokens = today
-                .tokens
-                .saturating_sub(self.tokens)
-                .saturating_add(used);
+            today.tokens = today.tokens.saturating_sub(self.tokens).saturating_add(used);
         }
     }
 }
@@ -186,10 +166,7 @@ mod tests {
         let now = Timestamp::from_ms(10 * HOUR_MS);
         let budget = budget(3, 1000);
         assert_eq!(admit(&budget, &spent(&[(1, 10), (2, 10)]), 10, now), Ok(()));
-        assert_eq!(
-            admit(&budget, &spent(&[(1, 10), (2, 10), (3, 10)]), 10, now),
-            Err(hours(15))
-        );
+        assert_eq!(admit(&budget, &spent(&[(1, 10), (2, 10), (3, 10)]), 10, now), Err(hours(15)));
     }
 
     #[test]
@@ -215,22 +192,14 @@ mod tests {
     #[test]
     fn an_agents_day_is_never_overdrawn_by_reservations() {
         let days = AgentDays::default();
-        let (agent, now) = (
-            AgentId::parse("demo").unwrap(),
-            Timestamp::from_ms(10 * HOUR_MS),
-        );
-        let held: Vec<_> = (0..20)
-            .filter_map(|_| days.reserve(&agent, 300, 1000, now).ok())
-            .collect();
+        let (agent, now) = (AgentId::parse("demo").unwrap(), Timestamp::from_ms(10 * HOUR_MS));
+        let held: Vec<_> = (0..20).filter_map(|_| days.reserve(&agent, 300, 1000, now).ok()).collect();
         assert_eq!(held.len(), 3);
         assert_eq!(days.reserve(&agent, 300, 1000, now).err(), Some(hours(14)));
         for reservation in held {
             reservation.settle(100);
         }
-        assert!(
-            days.reserve(&agent, 700, 1000, now).is_ok(),
-            "and it is given back here, dropped unsettled"
-        );
+        assert!(days.reserve(&agent, 700, 1000, now).is_ok(), "and it is given back here, dropped unsettled");
         assert!(days.reserve(&agent, 701, 1000, now).is_err());
     }
 
@@ -241,14 +210,9 @@ mod tests {
         let day = |day: i64| Timestamp::from_ms(day * 24 * HOUR_MS);
         assert!(days.reserve(&agent, 200, 1000, day(1)).is_err());
         let yesterdays = days.reserve(&agent, 100, 1000, day(1)).unwrap();
-        days.reserve(&agent, 1000, 1000, day(2))
-            .unwrap()
-            .settle(1000);
+        days.reserve(&agent, 1000, 1000, day(2)).unwrap().settle(1000);
         yesterdays.settle(50);
-        assert!(
-            days.reserve(&agent, 1, 1000, day(2)).is_err(),
-            "yesterday's settling gave nothing to today"
-        );
+        assert!(days.reserve(&agent, 1, 1000, day(2)).is_err(), "yesterday's settling gave nothing to today");
         assert!(days.reserve(&agent, 1, 1000, day(1)).is_err());
     }
 }

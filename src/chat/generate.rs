@@ -76,11 +76,7 @@ impl Chat {
             slot,
         } = accepted;
         let turn = Rc::new(Turn {
-            started: Started {
-                conversation: speaker.conversation,
-                question,
-                answer: answer_id,
-            },
+            started: Started { conversation: speaker.conversation, question, answer: answer_id },
             commit: Cell::new(Some(commit)),
             text: RefCell::default(),
             ended: Cell::new(None),
@@ -99,9 +95,7 @@ impl Chat {
         let (outcome, usage) = conclude(asked, turn.ended.take(), input_tokens, &content);
         let charged_tokens = charged_before + usage.total();
         let created_at = clock::now();
-        let finish_reason = outcome
-            .as_ref()
-            .map_or(FinishReason::Cancelled, |finished| finished.finish_reason);
+        let finish_reason = outcome.as_ref().map_or(FinishReason::Cancelled, |finished| finished.finish_reason);
         let stored = self
             .store
             .finish_answer(Answer {
@@ -110,16 +104,10 @@ impl Chat {
                 question: question.id,
                 id: answer_id,
                 content: content.clone(),
-                status: if outcome.is_ok() {
-                    Status::Complete
-                } else {
-                    Status::Partial
-                },
+                status: if outcome.is_ok() { Status::Complete } else { Status::Partial },
                 finish_reason,
                 usage,
-                model: outcome
-                    .as_ref()
-                    .map_or_else(|_| String::new(), |finished| finished.model.clone()),
+                model: outcome.as_ref().map_or_else(|_| String::new(), |finished| finished.model.clone()),
                 created_at,
                 charged_tokens,
             })
@@ -223,15 +211,8 @@ fn conclude(
         // The model was done before this side ended it: it is paid for, and was not said whole.
         (Ok(finished), Some(ended)) => (Err(ended), finished.usage.unwrap_or_else(estimate)),
         (Err(error), ended) => {
-            let usage = if error.may_have_cost() || !content.is_empty() {
-                estimate()
-            } else {
-                Usage::default()
-            };
-            (
-                Err(ended.unwrap_or(Ended::Failed(Failure::Model(error)))),
-                usage,
-            )
+            let usage = if error.may_have_cost() || !content.is_empty() { estimate() } else { Usage::default() };
+            (Err(ended.unwrap_or(Ended::Failed(Failure::Model(error)))), usage)
         }
     }
 }

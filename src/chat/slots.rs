@@ -14,10 +14,7 @@ pub(super) struct Slots(Arc<Mutex<HashSet<ConversationId>>>);
 impl Slots {
     /// The conversation's slot, or `None` while somebody has it.
     pub(super) fn try_take(&self, conversation: ConversationId) -> Option<Slot> {
-        self.0.lock().insert(conversation).then(|| Slot {
-            slots: self.clone(),
-            conversation,
-        })
+        self.0.lock().insert(conversation).then(|| Slot { slots: self.clone(), conversation })
     }
 }
 

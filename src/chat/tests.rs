@@ -25,11 +25,7 @@ struct Room {
 impl Room {
     fn open(change: impl FnOnce(&mut Agent)) -> Self {
         let scratch = Scratch::new();
-        let settings = Settings {
-            folder: scratch.path().to_owned(),
-            readers: 1,
-            free_disk_floor_bytes: 0,
-        };
+        let settings = Settings { folder: scratch.path().to_owned(), readers: 1, free_disk_floor_bytes: 0 };
         let store = Store::open(&settings).unwrap();
         let mut agent = sample();
         change(&mut agent);
@@ -59,13 +55,7 @@ impl Room {
             client_message_id: client_id.map(str::to_owned),
             page: Page::default(),
         };
-        self.chat.accept(
-            &self.assistant,
-            &self.faq,
-            self.speaker.clone(),
-            message,
-            clock::now(),
-        )
+        self.chat.accept(&self.assistant, &self.faq, self.speaker.clone(), message, clock::now())
     }
 
     fn turn(&self, content: &str, client_id: Option<&str>) -> Box<Accepted> {
@@ -91,11 +81,7 @@ impl Room {
                 };
                 let is_leaving = leaves(&word);
                 told.borrow_mut().push(word);
-                if is_leaving {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
+                if is_leaving { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })
         };
         self.chat.generate(accepted, &emit);
@@ -104,14 +90,8 @@ impl Room {
     }
 
     fn messages(&self) -> Vec<(Role, String, Option<Status>)> {
-        let messages = self
-            .store
-            .recent_messages(self.speaker.conversation, 30)
-            .unwrap();
-        messages
-            .into_iter()
-            .map(|message| (message.role, message.content, message.status))
-            .collect()
+        let messages = self.store.recent_messages(self.speaker.conversation, 30).unwrap();
+        messages.into_iter().map(|message| (message.role, message.content, message.status)).collect()
     }
 }
 
@@ -119,16 +99,10 @@ impl Room {
 fn a_turn_is_started_said_stored_and_done() {
     let room = Room::open(|_| {});
     let accepted = room.turn("What does it cost?", None);
-    assert_eq!(
-        room.generate(*accepted, |_| false),
-        ["started", "Nothing.", "done 59"]
-    );
+    assert_eq!(room.generate(*accepted, |_| false), ["started", "Nothing.", "done 59"]);
     assert_eq!(
         room.messages(),
-        [
-            (Role::User, "What does it cost?".into(), None),
-            (Role::Assistant, "Nothing.".into(), Some(Status::Complete)),
-        ]
+        [(Role::User, "What does it cost?".into(), None), (Role::Assistant, "Nothing.".into(), Some(Status::Complete)),]
     );
 }
 
@@ -137,22 +111,10 @@ fn a_conversation_is_answered_once_at_a_time_and_a_dropped_turn_gives_everything
     let room = Room::open(|agent| agent.budget.agent_tokens_per_day = 1000);
     let accepted = room.turn("one", None);
     assert!(matches!(room.accept("two", None), Err(Refusal::InProgress)));
-    let elsewhere = Speaker {
-        conversation: ConversationId::new(clock::now()),
-        ..room.speaker.clone()
-    };
-    let message = NewMessage {
-        content: "hi".into(),
-        client_message_id: None,
-        page: Page::default(),
-    };
-    let refused = room
-        .chat
-        .accept(&room.assistant, &room.faq, elsewhere, message, clock::now());
-    assert!(
-        matches!(refused, Err(Refusal::AgentBudget { .. })),
-        "the day's tokens are reserved"
-    );
+    let elsewhere = Speaker { conversation: ConversationId::new(clock::now()), ..room.speaker.clone() };
+    let message = NewMessage { content: "hi".into(), client_message_id: None, page: Page::default() };
+    let refused = room.chat.accept(&room.assistant, &room.faq, elsewhere, message, clock::now());
+    assert!(matches!(refused, Err(Refusal::AgentBudget { .. })), "the day's tokens are reserved");
     drop(accepted);
     room.turn("two", None);
 }
@@ -161,14 +123,8 @@ fn a_conversation_is_answered_once_at_a_time_and_a_dropped_turn_gives_everything
 fn a_client_that_leaves_has_stored_what_it_was_told() {
     let room = Room::open(|agent| agent.faq[1].answer = "one two three four".into());
     let accepted = room.turn("What does it cost?", None);
-    assert_eq!(
-        room.generate(*accepted, |word| word == "three "),
-        ["started", "one ", "two ", "three "]
-    );
-    assert_eq!(
-        room.messages()[1],
-        (Role::Assistant, "one two ".into(), Some(Status::Partial))
-    );
+    assert_eq!(room.generate(*accepted, |word| word == "three "), ["started", "one ", "two ", "three "]);
+    assert_eq!(room.messages()[1], (Role::Assistant, "one two ".into(), Some(Status::Partial)));
     room.turn("and now?", None);
 }
 
@@ -177,17 +133,9 @@ fn the_same_client_id_is_answered_from_storage_and_another_content_is_refused() 
     let room = Room::open(|_| {});
     let accepted = room.turn("What does it cost?", Some("c1"));
     room.generate(*accepted, |_| false);
-    let Ok(Acceptance::Replay(replay)) = room.accept("What does it cost?", Some("c1")) else {
-        panic!("asked again")
-    };
-    assert_eq!(
-        (replay.answer.content.as_str(), replay.finish_reason),
-        ("Nothing.", FinishReason::Stop)
-    );
-    assert!(matches!(
-        room.accept("something else", Some("c1")),
-        Err(Refusal::Mismatch)
-    ));
+    let Ok(Acceptance::Replay(replay)) = room.accept("What does it cost?", Some("c1")) else { panic!("asked again") };
+    assert_eq!((replay.answer.content.as_str(), replay.finish_reason), ("Nothing.", FinishReason::Stop));
+    assert!(matches!(room.accept("something else", Some("c1")), Err(Refusal::Mismatch)));
 }
 
 #[test]
@@ -200,14 +148,8 @@ fn a_question_that_was_never_answered_is_asked_again_as_the_same_message() {
     assert_eq!(room.messages().len(), 1);
     let again = room.turn("What does it cost?", Some("c1"));
     assert_eq!(again.question.id, id);
-    assert_eq!(
-        room.generate(*again, |_| false),
-        ["started", "Nothing.", "done 0"]
-    );
-    assert!(matches!(
-        room.accept("more", None),
-        Err(Refusal::ConversationBudget { .. })
-    ));
+    assert_eq!(room.generate(*again, |_| false), ["started", "Nothing.", "done 0"]);
+    assert!(matches!(room.accept("more", None), Err(Refusal::ConversationBudget { .. })));
 }
 
 #[test]
@@ -215,10 +157,7 @@ fn a_server_that_stops_ends_its_answers_and_says_so() {
     let room = Room::open(|agent| agent.faq[1].answer = "one two three".into());
     let accepted = room.turn("What does it cost?", None);
     room.chat.stop();
-    assert_eq!(
-        room.generate(*accepted, |_| false),
-        ["started", "failed: the server is shutting down"]
-    );
+    assert_eq!(room.generate(*accepted, |_| false), ["started", "failed: the server is shutting down"]);
 }
 
 #[test]
@@ -226,8 +165,5 @@ fn a_message_that_cannot_be_stored_is_not_announced() {
     let room = Room::open(|_| {});
     room.store.close();
     let accepted = room.turn("What does it cost?", None);
-    assert_eq!(
-        room.generate(*accepted, |_| false),
-        ["failed: the database is closed"]
-    );
+    assert_eq!(room.generate(*accepted, |_| false), ["failed: the database is closed"]);
 }

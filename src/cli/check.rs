@@ -19,19 +19,13 @@ pub(super) fn run(options: &Options) -> ExitCode {
     if !config.warnings.is_empty() {
         println!();
     }
-    config
-        .warnings
-        .iter()
-        .for_each(|warning| println!("warning: {warning}"));
+    config.warnings.iter().for_each(|warning| println!("warning: {warning}"));
     ExitCode::SUCCESS
 }
 
 fn describe(agent: &Agent, config: &Config) {
     let looks = &agent.appearance;
-    println!(
-        "agent \"{}\": {} ({})",
-        looks.id, looks.name, looks.language
-    );
+    println!("agent \"{}\": {} ({})", looks.id, looks.name, looks.language);
     println!("  allowed origins  {}", origins(agent));
     println!("  models           {}", agent.models.join(", then "));
     println!(
@@ -68,13 +62,6 @@ fn snippet(agent: &Agent, config: &Config) -> String {
         Some(url) => url.to_string(),
         None => format!("http://{}", config.http.listen),
     };
-    let origin = agent
-        .allowed_origins
-        .exact
-        .first()
-        .map_or(server.as_str(), |origin| origin.as_str());
-    format!(
-        "curl --header 'Origin: {origin}' --json '{{\"agent_id\":\"{}\"}}' {server}/v1/widget/init",
-        agent.id()
-    )
+    let origin = agent.allowed_origins.exact.first().map_or(server.as_str(), |origin| origin.as_str());
+    format!("curl --header 'Origin: {origin}' --json '{{\"agent_id\":\"{}\"}}' {server}/v1/widget/init", agent.id())
 }

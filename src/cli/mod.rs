@@ -54,12 +54,7 @@ struct Options {
     #[arg(long, global = true, value_name = "FILE", env = "WIDGETD_CONFIG", default_value = DEFAULT_CONFIG)]
     config: PathBuf,
     /// Where to listen, instead of server.listen
-    #[arg(
-        long,
-        global = true,
-        value_name = "ADDRESS:PORT",
-        env = "WIDGETD_LISTEN"
-    )]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT", env = "WIDGETD_LISTEN")]
     listen: Option<SocketAddr>,
     /// The folder of the database and the signing key, instead of storage.folder
     #[arg(long, global = true, value_name = "FOLDER", env = "WIDGETD_DATA")]
@@ -84,11 +79,7 @@ pub(crate) fn main() -> ExitCode {
 
 impl Options {
     fn load(&self) -> Result<Config, Complaints> {
-        let overrides = Overrides {
-            listen: self.listen,
-            data: self.data.clone(),
-            log: self.log.clone(),
-        };
+        let overrides = Overrides { listen: self.listen, data: self.data.clone(), log: self.log.clone() };
         config::load(&self.config, &overrides, &|name| std::env::var(name).ok())
     }
 }
@@ -113,21 +104,10 @@ fn jwt_secret() -> Option<String> {
 }
 
 /// An agent by the id that was given, or the ids that there are.
-fn agent<'a>(
-    config: &'a Config,
-    id: &str,
-) -> Result<&'a std::sync::Arc<crate::domain::agent::Agent>, ExitCode> {
+fn agent<'a>(config: &'a Config, id: &str) -> Result<&'a std::sync::Arc<crate::domain::agent::Agent>, ExitCode> {
     config.agent(id).ok_or_else(|| {
-        let ids: Vec<_> = config
-            .agents
-            .iter()
-            .map(|agent| agent.id().as_str())
-            .collect();
-        eprintln!(
-            "widgetd: {} has no agent \"{id}\"; it has: {}",
-            config.source.display(),
-            ids.join(", ")
-        );
+        let ids: Vec<_> = config.agents.iter().map(|agent| agent.id().as_str()).collect();
+        eprintln!("widgetd: {} has no agent \"{id}\"; it has: {}", config.source.display(), ids.join(", "));
         ExitCode::from(USAGE)
     })
 }

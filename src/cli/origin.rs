@@ -36,20 +36,14 @@ fn answer(options: &Options, agent_id: &str, url: &str) -> Result<ExitCode, Exit
 
 fn is_allowed(agent: &Agent, origin: &Origin, config: &Config) -> bool {
     let own = server::own_origins(config, config.http.listen);
-    agent
-        .allowed_origins
-        .allow(&Received::Origin(origin.clone()), &own)
+    agent.allowed_origins.allow(&Received::Origin(origin.clone()), &own)
 }
 
 /// The setting as it should be.
 fn with(agent: &Agent, origin: &Origin) -> String {
     let own = agent.allowed_origins.own.then_some("self");
     let exact = agent.allowed_origins.exact.iter().map(Origin::as_str);
-    let entries: Vec<_> = own
-        .into_iter()
-        .chain(exact)
-        .chain([origin.as_str()])
-        .map(|entry| format!("\"{entry}\""))
-        .collect();
+    let entries: Vec<_> =
+        own.into_iter().chain(exact).chain([origin.as_str()]).map(|entry| format!("\"{entry}\"")).collect();
     format!("[{}]", entries.join(", "))
 }

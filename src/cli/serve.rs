@@ -19,17 +19,11 @@ pub(super) fn run(options: Options) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(&error),
     };
-    println!(
-        "widgetd {} listening on http://{}/",
-        env!("CARGO_PKG_VERSION"),
-        server.local_addr()
-    );
+    println!("widgetd {} listening on http://{}/", env!("CARGO_PKG_VERSION"), server.local_addr());
     println!("database  {}", server.database().display());
     let (models, warnings) = lines;
     models.iter().for_each(|line| println!("model     {line}"));
-    warnings
-        .iter()
-        .for_each(|warning| println!("warning   {warning}"));
+    warnings.iter().for_each(|warning| println!("warning   {warning}"));
     match server.run(Box::new(move || options.load())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
@@ -38,11 +32,6 @@ pub(super) fn run(options: Options) -> ExitCode {
 
 /// One line a model.
 fn models(config: &Config) -> Vec<String> {
-    let open_ai = config
-        .models
-        .iter()
-        .map(|model| format!("{}: {} at {}", model.name, model.model, model.url));
-    open_ai
-        .chain([format!("{}: answers from each agent's FAQ", model::BUILTIN)])
-        .collect()
+    let open_ai = config.models.iter().map(|model| format!("{}: {} at {}", model.name, model.model, model.url));
+    open_ai.chain([format!("{}: answers from each agent's FAQ", model::BUILTIN)]).collect()
 }

@@ -18,15 +18,11 @@ pub(super) fn run(options: &Options, agent_id: &str) -> ExitCode {
 fn print(options: &Options, agent_id: &str) -> Result<(), ExitCode> {
     let config = load(options)?;
     let agent = agent(&config, agent_id)?;
-    let keys = config::token_keys(jwt_secret().as_deref(), &config.storage.folder)
-        .map_err(|error| fail(&error))?;
+    let keys = config::token_keys(jwt_secret().as_deref(), &config.storage.folder).map_err(|error| fail(&error))?;
     let tokens = Tokens::new(&keys).map_err(|error| fail(&error))?;
     let now = clock::now();
     let signed = tokens.sign(agent.id(), VisitorId::new(), ConversationId::new(now), now);
     println!("{}", signed.token);
-    eprintln!(
-        "Good until {}. Use it as: curl --header \"Authorization: Bearer TOKEN\"",
-        signed.expires_at
-    );
+    eprintln!("Good until {}. Use it as: curl --header \"Authorization: Bearer TOKEN\"", signed.expires_at);
     Ok(())
 }

@@ -10,9 +10,7 @@ use crate::config::models::{BUILTIN, MODELS_MAX};
 use crate::config::section::Section;
 use crate::config::value::Value;
 use crate::config::{HOUR, Surroundings, lead_form, rules, urls};
-use crate::domain::agent::{
-    Agent, Appearance, Budget, FAQ_MAX, Faq, Mode, STARTER_PROMPTS_MAX, Side, Theme,
-};
+use crate::domain::agent::{Agent, Appearance, Budget, FAQ_MAX, Faq, Mode, STARTER_PROMPTS_MAX, Side, Theme};
 use crate::domain::id::AgentId;
 use crate::domain::origin::AllowedOrigins;
 
@@ -29,11 +27,7 @@ const QUESTION_CHARS_MAX: usize = 300;
 const ANSWER_CHARS_MAX: usize = 4000;
 
 /// `models`: the names of all `[[model]]` tables, in order.
-pub(super) fn read(
-    file: &Section,
-    models: &[String],
-    surroundings: &Surroundings,
-) -> Vec<Arc<Agent>> {
+pub(super) fn read(file: &Section, models: &[String], surroundings: &Surroundings) -> Vec<Arc<Agent>> {
     let budget = read_budget(&file.table("budget"), &default_budget());
     let value = file.get("agent");
     if is_absent_or_empty(&value) {
@@ -66,20 +60,13 @@ fn read_one(
     budget: &Budget,
     surroundings: &Surroundings,
 ) -> Option<Agent> {
-    let name = table
-        .get("name")
-        .required("name = \"Shop\"")
-        .line(NAME_CHARS_MAX);
+    let name = table.get("name").required("name = \"Shop\"").line(NAME_CHARS_MAX);
     let language = table.get("language").parse(parse_language);
     let greeting = table.get("greeting").paragraphs(GREETING_CHARS_MAX);
     let starter_prompts = read_starter_prompts(&table.get("starter_prompts"));
     let allowed_origins = read_allowed_origins(&table.get("allowed_origins"), surroundings);
-    let system_prompt = table
-        .get("system_prompt")
-        .paragraphs(SYSTEM_PROMPT_CHARS_MAX);
-    let unknown_answer = table
-        .get("unknown_answer")
-        .paragraphs(UNKNOWN_ANSWER_CHARS_MAX);
+    let system_prompt = table.get("system_prompt").paragraphs(SYSTEM_PROMPT_CHARS_MAX);
+    let unknown_answer = table.get("unknown_answer").paragraphs(UNKNOWN_ANSWER_CHARS_MAX);
     let models = read_models(&table.get("models"), models, surroundings);
     let theme = read_theme(&table.table("theme"));
     let lead_form = lead_form::read(&table.table("lead_form"));
@@ -108,10 +95,7 @@ fn read_one(
 
 fn parse_id(text: &str) -> Result<AgentId, String> {
     AgentId::parse(text).map_err(|error| {
-        let meant: String = text
-            .trim()
-            .to_lowercase()
-            .replace(|c: char| c.is_whitespace() || c == '.', "-");
+        let meant: String = text.trim().to_lowercase().replace(|c: char| c.is_whitespace() || c == '.', "-");
         match AgentId::parse(&meant) {
             Ok(meant) => format!("is not an id; write \"{meant}\""),
             Err(_) => format!("is not an id: {error}"),
@@ -127,26 +111,20 @@ fn parse_language(text: &str) -> Result<String, String> {
         (2..=3).contains(&language.len())
             && language.bytes().all(|b| b.is_ascii_alphabetic())
             && text.len() <= 35
-            && subtags.all(|subtag| {
-                (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())
-            })
+            && subtags
+                .all(|subtag| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric()))
     };
     let meant = text.trim().replace('_', "-");
     match (is_tag(text), is_tag(&meant)) {
         (true, _) => Ok(text.to_owned()),
         (false, true) => Err(format!("is not a language tag; write \"{meant}\"")),
-        (false, false) => {
-            Err("is not a language tag; write one like \"en\", \"de-CH\" or \"pt-BR\"".to_owned())
-        }
+        (false, false) => Err("is not a language tag; write one like \"en\", \"de-CH\" or \"pt-BR\"".to_owned()),
     }
 }
 
 fn read_starter_prompts(value: &Value) -> Vec<String> {
     let items = value.list(STARTER_PROMPTS_MAX).unwrap_or_default();
-    items
-        .iter()
-        .filter_map(|item| item.line(STARTER_PROMPT_CHARS_MAX))
-        .collect()
+    items.iter().filter_map(|item| item.line(STARTER_PROMPT_CHARS_MAX)).collect()
 }
 
 fn read_allowed_origins(value: &Value, surroundings: &Surroundings) -> AllowedOrigins {
@@ -187,9 +165,7 @@ fn read_models(value: &Value, known: &[String], surroundings: &Surroundings) -> 
         if chain.iter().any(|before| before == name) {
             item.complain("stands here twice; take one out");
         } else if chain.contains(&builtin) {
-            item.complain(
-                "is never asked after \"builtin\", which always answers; move it before that",
-            );
+            item.complain("is never asked after \"builtin\", which always answers; move it before that");
         } else if !candidates().any(|known| known == name) {
             let advice = match nearest(name, candidates()) {
                 Some(meant) => format!("did you mean \"{meant}\"?"),
@@ -205,14 +181,8 @@ fn read_models(value: &Value, known: &[String], surroundings: &Surroundings) -> 
 
 fn read_theme(theme: &Section) -> Theme {
     let accent = theme.get("accent").parse(parse_colour);
-    let mode = theme.get("mode").choice(&[
-        ("auto", Mode::Auto),
-        ("light", Mode::Light),
-        ("dark", Mode::Dark),
-    ]);
-    let side = theme
-        .get("side")
-        .choice(&[("right", Side::Right), ("left", Side::Left)]);
+    let mode = theme.get("mode").choice(&[("auto", Mode::Auto), ("light", Mode::Light), ("dark", Mode::Dark)]);
+    let side = theme.get("side").choice(&[("right", Side::Right), ("left", Side::Left)]);
     // From square to as round as the widget's smallest box can be.
     let radius_px = theme.get("radius_px").integer(0..=32);
     Theme {
@@ -241,27 +211,16 @@ fn parse_colour(text: &str) -> Result<String, String> {
 
 fn read_faq(agent: &Section) -> Vec<Faq> {
     let read_entry = |table: Section| {
-        let question = table
-            .get("question")
-            .required("question = \"What does it cost?\"")
-            .line(QUESTION_CHARS_MAX);
+        let question = table.get("question").required("question = \"What does it cost?\"").line(QUESTION_CHARS_MAX);
         let value = table.get("answer").required("answer = \"Nothing.\"");
         let answer = value.paragraphs(ANSWER_CHARS_MAX);
         if answer.as_ref().is_some_and(String::is_empty) {
             value.refuse("is empty; write what the visitor should read");
         }
         let url = table.get("url").parse(urls::web_url);
-        Some(Faq {
-            question: question?,
-            answer: answer?,
-            url,
-        })
+        Some(Faq { question: question?, answer: answer?, url })
     };
-    agent
-        .tables("faq", FAQ_MAX)
-        .into_iter()
-        .filter_map(read_entry)
-        .collect()
+    agent.tables("faq", FAQ_MAX).into_iter().filter_map(read_entry).collect()
 }
 
 fn default_budget() -> Budget {
@@ -279,38 +238,20 @@ fn default_budget() -> Budget {
 fn read_budget(section: &Section, base: &Budget) -> Budget {
     let budget = Budget {
         // Its rows are counted from storage with each message.
-        window: section
-            .get("window")
-            .duration(Duration::from_secs(1)..=30 * 24 * HOUR)
-            .unwrap_or(base.window),
-        messages: section
-            .get("messages")
-            .integer(1..=10_000)
-            .unwrap_or(base.messages),
-        tokens: section
-            .get("tokens")
-            .integer(1..=100_000_000)
-            .unwrap_or(base.tokens),
+        window: section.get("window").duration(Duration::from_secs(1)..=30 * 24 * HOUR).unwrap_or(base.window),
+        messages: section.get("messages").integer(1..=10_000).unwrap_or(base.messages),
+        tokens: section.get("tokens").integer(1..=100_000_000).unwrap_or(base.tokens),
         // Above what any model writes in one answer.
-        answer_tokens: section
-            .get("answer_tokens")
-            .integer(1..=200_000)
-            .unwrap_or(base.answer_tokens),
+        answer_tokens: section.get("answer_tokens").integer(1..=200_000).unwrap_or(base.answer_tokens),
         agent_tokens_per_day: section
             .get("agent_tokens_per_day")
             .integer(1..=1_000_000_000_000)
             .unwrap_or(base.agent_tokens_per_day),
         // 0 B: no events are stored.
-        event_bytes_per_day: section
-            .get("event_bytes_per_day")
-            .bytes(0..=1 << 40)
-            .unwrap_or(base.event_bytes_per_day),
+        event_bytes_per_day: section.get("event_bytes_per_day").bytes(0..=1 << 40).unwrap_or(base.event_bytes_per_day),
     };
     // An answer is reserved in full before it is asked for, so these would refuse every message.
-    for (key, tokens) in [
-        ("tokens", budget.tokens),
-        ("agent_tokens_per_day", budget.agent_tokens_per_day),
-    ] {
+    for (key, tokens) in [("tokens", budget.tokens), ("agent_tokens_per_day", budget.agent_tokens_per_day)] {
         let own = [section.get(key), section.get("answer_tokens")];
         if let Some(value) = own.iter().find(|value| value.is_present())
             && u64::from(budget.answer_tokens) > tokens

@@ -27,16 +27,8 @@ pub(crate) struct Complaints {
 impl Complaints {
     /// The one mistake of a configuration that cannot even be read.
     pub(super) fn unreadable(source: PathBuf, text: String) -> Self {
-        let complaint = Complaint {
-            line: None,
-            key: String::new(),
-            text,
-        };
-        Self {
-            source,
-            list: vec![complaint],
-            torn: false,
-        }
+        let complaint = Complaint { line: None, key: String::new(), text };
+        Self { source, list: vec![complaint], torn: false }
     }
 }
 
@@ -61,19 +53,14 @@ impl fmt::Display for Complaints {
             count => write!(f, "{count} mistakes in the configuration")?,
         }
         if self.torn {
-            f.write_str(
-                "; what follows the first one that breaks TOML's syntax was not looked at",
-            )?;
+            f.write_str("; what follows the first one that breaks TOML's syntax was not looked at")?;
         }
         Ok(())
     }
 }
 
 /// The candidate that was probably meant by `word`, if one is near enough to be worth naming.
-pub(super) fn nearest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase().replace(['-', ' '], "_");
     // A third of the letters may be wrong; two words that share a part of four letters are near, too.
     let letters_wrong_max = (word.chars().count() / 3).max(1);
@@ -81,9 +68,8 @@ pub(super) fn nearest<'c>(
         .into_iter()
         .filter_map(|candidate| {
             let distance = strsim::damerau_levenshtein(&word, candidate);
-            let shares_part = word.len() >= 4
-                && candidate.len() >= 4
-                && (candidate.contains(&word) || word.contains(candidate));
+            let shares_part =
+                word.len() >= 4 && candidate.len() >= 4 && (candidate.contains(&word) || word.contains(candidate));
             (distance <= letters_wrong_max || shares_part).then_some((distance, candidate))
         })
         .min()

@@ -20,11 +20,7 @@ pub(super) fn read(form: &Section) -> LeadForm {
     };
     LeadForm {
         enabled: form.get("enabled").boolean().unwrap_or(form.is_present()),
-        title: line(
-            "title",
-            TITLE_CHARS_MAX,
-            "Leave your address and we will get back to you",
-        ),
+        title: line("title", TITLE_CHARS_MAX, "Leave your address and we will get back to you"),
         submit_label: line("submit_label", LABEL_CHARS_MAX, "Send"),
         thanks: line("thanks", TITLE_CHARS_MAX, "Thank you. We will be in touch."),
         consent: form.get("consent").line(CONSENT_CHARS_MAX),
@@ -36,10 +32,7 @@ fn read_fields(form: &Section) -> Vec<LeadField> {
     let mut fields: Vec<LeadField> = Vec::new();
     for table in form.tables("field", FIELDS_MAX) {
         let key = read_key(&table, &fields);
-        let label = table
-            .get("label")
-            .required("label = \"Your name\"")
-            .line(LABEL_CHARS_MAX);
+        let label = table.get("label").required("label = \"Your name\"").line(LABEL_CHARS_MAX);
         let kind = table.get("type").choice(&[
             ("text", FieldKind::Text),
             ("tel", FieldKind::Tel),
@@ -50,13 +43,7 @@ fn read_fields(form: &Section) -> Vec<LeadField> {
         let required = table.get("required").boolean().unwrap_or(false);
         let options = read_options(&table, kind);
         if let (Some(key), Some(label)) = (key, label) {
-            fields.push(LeadField {
-                key,
-                label,
-                kind,
-                required,
-                options,
-            });
+            fields.push(LeadField { key, label, kind, required, options });
         }
     }
     fields

@@ -46,9 +46,8 @@ fn is_key_material(rest: &str, length_min: usize) -> bool {
     let is_key_char = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let end = rest.find(|c| !is_key_char(c)).unwrap_or(rest.len());
     let key = &rest[..end];
-    let has_random_run = key
-        .split(['-', '_'])
-        .any(|run| run.len() >= length_min.min(10) && run.bytes().any(|b| b.is_ascii_digit()));
+    let has_random_run =
+        key.split(['-', '_']).any(|run| run.len() >= length_min.min(10) && run.bytes().any(|b| b.is_ascii_digit()));
     key.len() >= length_min && has_random_run
 }
 

@@ -110,9 +110,7 @@ fn read(path: &Path) -> Result<String, String> {
              widget.toml that comes with widgetd"
                 .to_owned()
         }
-        ErrorKind::IsADirectory => {
-            "is a folder; name the file in it, such as --config widget.toml".to_owned()
-        }
+        ErrorKind::IsADirectory => "is a folder; name the file in it, such as --config widget.toml".to_owned(),
         ErrorKind::FileTooLarge => {
             let most = units::show_bytes(FILE_BYTES_MAX);
             format!("is larger than {most}: that is no configuration")
@@ -145,12 +143,7 @@ fn parse(
 ) -> Result<Config, Complaints> {
     let (tree, syntax) = DeTable::parse_recoverable(text);
     let notes = Notes::new(text, &syntax);
-    let surroundings = Surroundings {
-        folder: path.parent().unwrap_or(Path::new("")),
-        overrides,
-        env,
-        notes: &notes,
-    };
+    let surroundings = Surroundings { folder: path.parent().unwrap_or(Path::new("")), overrides, env, notes: &notes };
     let mut config = read_all(&Section::root(tree.get_ref(), &notes), path, &surroundings);
     config.warnings = notes.conclude(path.to_owned())?;
     Ok(config)

@@ -21,15 +21,8 @@ const NAME_CHARS_MAX: usize = 64;
 const HEADERS_MAX: usize = 20;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 /// Written by the connection itself; a second one would contradict it.
-const OWN_HEADERS: [&str; 7] = [
-    "host",
-    "content-length",
-    "content-type",
-    "transfer-encoding",
-    "connection",
-    "accept",
-    "accept-encoding",
-];
+const OWN_HEADERS: [&str; 7] =
+    ["host", "content-length", "content-type", "transfer-encoding", "connection", "accept", "accept-encoding"];
 
 pub(super) struct Models {
     pub(super) settings: Vec<model::Settings>,
@@ -38,10 +31,7 @@ pub(super) struct Models {
 }
 
 pub(super) fn read(file: &Section, surroundings: &Surroundings) -> Models {
-    let mut models = Models {
-        settings: Vec::new(),
-        names: Vec::new(),
-    };
+    let mut models = Models { settings: Vec::new(), names: Vec::new() };
     for table in file.tables("model", MODELS_MAX) {
         let value = table.get("name").required("name = \"gpt\"");
         let name = value.line(NAME_CHARS_MAX);
@@ -59,16 +49,9 @@ pub(super) fn read(file: &Section, surroundings: &Surroundings) -> Models {
 }
 
 /// None when something required is wrong.
-fn read_one(
-    table: &Section,
-    name: Option<String>,
-    surroundings: &Surroundings,
-) -> Option<model::Settings> {
+fn read_one(table: &Section, name: Option<String>, surroundings: &Surroundings) -> Option<model::Settings> {
     let url = read_url(table, surroundings);
-    let model = table
-        .get("model")
-        .required("the server's name of the model, as model = \"gpt-5-mini\"")
-        .line(200);
+    let model = table.get("model").required("the server's name of the model, as model = \"gpt-5-mini\"").line(200);
     let key = read_key(table, surroundings);
     let headers = read_headers(&table.get("headers"), key.is_some(), surroundings);
     let temperature = table.get("temperature").number(0.0..=2.0); // the API's range
@@ -81,10 +64,7 @@ fn read_one(
     let context_tokens = table.get("context_tokens").integer(256..=2_000_000);
     let timeout = |key, most_s, default_s| {
         let range: RangeInclusive<_> = Duration::from_millis(50)..=Duration::from_secs(most_s);
-        table
-            .get(key)
-            .duration(range)
-            .unwrap_or(Duration::from_secs(default_s))
+        table.get(key).duration(range).unwrap_or(Duration::from_secs(default_s))
     };
     let connect_timeout = timeout("connect_timeout", 60, 5);
     // A local model may have to be loaded first, and it may think long.
@@ -110,9 +90,7 @@ fn read_one(
 }
 
 fn read_url(table: &Section, surroundings: &Surroundings) -> Option<String> {
-    let value = table
-        .get("url")
-        .required("url = \"https://api.example.com/v1\"");
+    let value = table.get("url").required("url = \"https://api.example.com/v1\"");
     let text = value.string()?;
     let url = Url::parse(text).ok();
     if let Some(url) = &url
@@ -157,9 +135,8 @@ fn read_key(table: &Section, surroundings: &Surroundings) -> Option<Secret> {
         file.refuse("key_env and key_file are both set; take one out");
         return None;
     }
-    let from_variable = variable
-        .parse(|name| read_variable(name, surroundings.env))
-        .and_then(|key| header_value(&variable, key));
+    let from_variable =
+        variable.parse(|name| read_variable(name, surroundings.env)).and_then(|key| header_value(&variable, key));
     let from_file = file.line(4096).and_then(|name| {
         let path = surroundings.folder.join(name);
         match secret::read_key_file(&path) {
@@ -188,11 +165,7 @@ fn read_variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Str
     }
 }
 
-fn read_headers(
-    value: &Value,
-    has_key: bool,
-    surroundings: &Surroundings,
-) -> Vec<(String, Secret)> {
+fn read_headers(value: &Value, has_key: bool, surroundings: &Surroundings) -> Vec<(String, Secret)> {
     let entries = value.entries(HEADERS_MAX).unwrap_or_default();
     let mut headers: Vec<(String, Secret)> = Vec::new();
     for (name, value) in entries {
@@ -218,10 +191,8 @@ fn read_headers(
 fn check_header_name(name: &str, has_key: bool) -> Result<(), &'static str> {
     let lower = name.to_ascii_lowercase();
     // RFC 9110, section 5.6.2.
-    let is_token = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let is_token =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     if !is_token {
         return Err("is not the name of a header");
     }

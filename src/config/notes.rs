@@ -43,26 +43,16 @@ pub(super) struct Notes {
 
 impl Notes {
     pub(super) fn new(text: &str, syntax: &[toml::de::Error]) -> Self {
-        let notes = Self {
-            line_ends: text.match_indices('\n').map(|(offset, _)| offset).collect(),
-            ..Self::default()
-        };
-        let offset_of =
-            |error: &toml::de::Error| error.span().map_or(text.len(), |span| span.start);
-        let mut faults: Vec<_> = syntax
-            .iter()
-            .map(|error| (offset_of(error), error.message()))
-            .collect();
+        let notes = Self { line_ends: text.match_indices('\n').map(|(offset, _)| offset).collect(), ..Self::default() };
+        let offset_of = |error: &toml::de::Error| error.span().map_or(text.len(), |span| span.start);
+        let mut faults: Vec<_> = syntax.iter().map(|error| (offset_of(error), error.message())).collect();
         faults.sort_unstable();
         // One slip gives several faults on its line; the first says what it is.
         faults.dedup_by_key(|(offset, _)| notes.line(*offset));
         for (offset, message) in &faults {
             notes.push(Some(*offset), String::new(), (*message).to_owned());
         }
-        Self {
-            torn_at: faults.first().map(|(offset, _)| *offset),
-            ..notes
-        }
+        Self { torn_at: faults.first().map(|(offset, _)| *offset), ..notes }
     }
 
     /// `text` says what was found at `place` and what to write instead.
@@ -109,16 +99,11 @@ impl Notes {
         if list.is_empty() {
             let mut warnings = self.warnings.take();
             warnings.sort();
-            let shown =
-                |(offset, text)| format!("{}:{}: {text}", source.display(), self.line(offset));
+            let shown = |(offset, text)| format!("{}:{}: {text}", source.display(), self.line(offset));
             return Ok(warnings.into_iter().map(shown).collect());
         }
         list.sort_by_key(|complaint| complaint.line.unwrap_or(0));
-        Err(Complaints {
-            source,
-            list,
-            torn: self.torn_at.is_some(),
-        })
+        Err(Complaints { source, list, torn: self.torn_at.is_some() })
     }
 
     /// Every key asked for, as `[server] listen`.
@@ -134,11 +119,8 @@ impl Notes {
             return format!("is not a key of {}; did you mean {meant}?", unknown.header);
         }
         let known = self.known.borrow();
-        let homes: Vec<_> = known
-            .iter()
-            .filter(|(_, key)| *key == unknown.key)
-            .map(|(header, _)| header.as_str())
-            .collect();
+        let homes: Vec<_> =
+            known.iter().filter(|(_, key)| *key == unknown.key).map(|(header, _)| header.as_str()).collect();
         if !homes.is_empty() {
             // TOML gives a key to the last header above it, wherever the writer wanted it.
             return format!(
@@ -153,9 +135,7 @@ impl Notes {
 
     fn push(&self, offset: Option<usize>, key: String, text: String) {
         let line = offset.map(|offset| self.line(offset));
-        self.complaints
-            .borrow_mut()
-            .push(Complaint { line, key, text });
+        self.complaints.borrow_mut().push(Complaint { line, key, text });
     }
 
     fn line(&self, offset: usize) -> usize {

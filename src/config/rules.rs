@@ -33,13 +33,7 @@ pub(super) fn read(agent: &Section, has_lead_form: bool) -> Vec<Rule> {
         // More often than that is never.
         let max_per_visitor = table.get("max_per_visitor").integer(1..=100).unwrap_or(1);
         if let (Some(id), Some(trigger), Some(action)) = (id, trigger, action) {
-            rules.push(Rule {
-                id,
-                trigger,
-                action,
-                priority,
-                max_per_visitor,
-            });
+            rules.push(Rule { id, trigger, action, priority, max_per_visitor });
         }
     }
     rules
@@ -48,8 +42,7 @@ pub(super) fn read(agent: &Section, has_lead_form: bool) -> Vec<Rule> {
 fn read_id(table: &Section, before: &[Rule]) -> Option<String> {
     let value = table.get("id").required("id = \"idle-nudge\"");
     let id = value.parse(|text| {
-        let allowed =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
         if (1..=ID_CHARS_MAX).contains(&text.len()) && text.bytes().all(allowed) {
             Ok(text.to_owned())
         } else {
@@ -64,10 +57,7 @@ fn read_id(table: &Section, before: &[Rule]) -> Option<String> {
 
 fn read_trigger(table: &Section) -> Option<Trigger> {
     let kinds = ["scroll", "idle", "exit_intent", "url", "messages"];
-    let trigger = table
-        .get("trigger")
-        .required("trigger = \"idle\"")
-        .choice(&kinds.map(|kind| (kind, kind)))?;
+    let trigger = table.get("trigger").required("trigger = \"idle\"").choice(&kinds.map(|kind| (kind, kind)))?;
     check_parameters(table, &kinds, trigger);
     match trigger {
         "scroll" => {
@@ -101,9 +91,7 @@ fn read_action(table: &Section, has_lead_form: bool) -> Option<Action> {
         return Some(Action::Nudge { text });
     }
     if !has_lead_form {
-        value.complain(
-            "opens a form that is switched off; write enabled = true under [agent.lead_form]",
-        );
+        value.complain("opens a form that is switched off; write enabled = true under [agent.lead_form]");
     }
     Some(Action::LeadForm)
 }
@@ -114,9 +102,7 @@ fn check_parameters(table: &Section, kinds: &[&str], chosen: &str) {
         if owner == chosen {
             table.get(key).required(example);
         } else if kinds.contains(&owner) {
-            table.get(key).refuse(&format!(
-                "belongs to \"{owner}\", and this rule has \"{chosen}\"; take it out"
-            ));
+            table.get(key).refuse(&format!("belongs to \"{owner}\", and this rule has \"{chosen}\"; take it out"));
         }
     }
 }
@@ -127,10 +113,7 @@ fn parse_pattern(text: &str) -> Result<String, String> {
     }
     let is_path = text.starts_with('/') || text.starts_with('*');
     if !is_path || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Err(
-            "is not a path; write one that begins with \"/\" or \"*\", such as \"/pricing*\""
-                .to_owned(),
-        );
+        return Err("is not a path; write one that begins with \"/\" or \"*\", such as \"/pricing*\"".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -23,9 +23,7 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 /// Why there is no secret. Each says what to do, and none shows the secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
-    #[error(
-        "key {number} of {place} has {bytes} bytes and needs {KEY_BYTES_MIN}; make one with: openssl rand -hex 32"
-    )]
+    #[error("key {number} of {place} has {bytes} bytes and needs {KEY_BYTES_MIN}; make one with: openssl rand -hex 32")]
     Short {
         place: String,
         /// Counted from 1.
@@ -76,9 +74,7 @@ pub(crate) fn token_keys(env: Option<&str>, folder: &Path) -> Result<Vec<Secret>
 pub(super) fn read_key_file(path: &Path) -> Result<String, SecretError> {
     let text = read_private(path, OFlags::empty())?;
     match text.trim() {
-        "" => Err(SecretError::Empty {
-            path: path.to_owned(),
-        }),
+        "" => Err(SecretError::Empty { path: path.to_owned() }),
         key => Ok(key.to_owned()),
     }
 }
@@ -95,34 +91,20 @@ fn check_keys(place: &str, keys: Vec<&str>) -> Result<Vec<Secret>, SecretError> 
     }
     let short = keys.iter().position(|key| key.len() < KEY_BYTES_MIN);
     if let Some(index) = short {
-        return Err(SecretError::Short {
-            place,
-            number: index + 1,
-            bytes: keys[index].len(),
-        });
+        return Err(SecretError::Short { place, number: index + 1, bytes: keys[index].len() });
     }
     Ok(keys.into_iter().map(Secret::new).collect())
 }
 
 fn read_private(path: &Path, flags: OFlags) -> Result<String, SecretError> {
     let owned = || path.to_owned();
-    let failed = |source: io::Error| match source
-        .raw_os_error()
-        .map(rustix::io::Errno::from_raw_os_error)
-    {
+    let failed = |source: io::Error| match source.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::LOOP) => SecretError::Link { path: owned() },
-        _ => SecretError::Read {
-            path: owned(),
-            source,
-        },
+        _ => SecretError::Read { path: owned(), source },
     };
     // Without NONBLOCK, opening a named pipe would wait for its writer.
     let flags = flags | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)
-        .map_err(failed)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).map_err(failed)?;
     // Of the open file, not of the path: it cannot be another one by now.
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
@@ -130,17 +112,12 @@ fn read_private(path: &Path, flags: OFlags) -> Result<String, SecretError> {
     }
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(SecretError::Readable {
-            path: owned(),
-            mode,
-        });
+        return Err(SecretError::Readable { path: owned(), mode });
     }
     let mut text = String::new();
     match file.take(FILE_BYTES_MAX).read_to_string(&mut text) {
         Ok(_) => Ok(text),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(SecretError::NotAFile { path: owned() })
-        }
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(SecretError::NotAFile { path: owned() }),
         Err(error) => Err(failed(error)),
     }
 }
@@ -150,17 +127,11 @@ fn make(folder: &Path, path: &Path) -> Result<(), SecretError> {
     let mut random = [0; KEY_BYTES_MIN];
     getrandom::fill(&mut random).map_err(SecretError::Random)?;
     let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let written = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .and_then(|()| write_new(folder, path, &key));
+    let written =
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).and_then(|()| write_new(folder, path, &key));
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        outcome => outcome.map_err(|source| SecretError::Write {
-            path: path.to_owned(),
-            source,
-        }),
+        outcome => outcome.map_err(|source| SecretError::Write { path: path.to_owned(), source }),
     }
 }
 
@@ -186,11 +157,7 @@ fn write_new(folder: &Path, path: &Path, key: &str) -> io::Result<()> {
 fn shell_quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+@".contains(c);
-    if path.chars().all(is_plain) {
-        path
-    } else {
-        format!("'{}'", path.replace('\'', "'\\''"))
-    }
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]
@@ -269,21 +236,15 @@ mod tests {
     fn short_keys_are_refused_wherever_they_are() {
         let folder = Folder::new();
         let long = "a".repeat(32);
-        for (text, number, bytes) in [
-            ("", 1, 0),
-            ("short", 1, 5),
-            (&format!("{long},"), 2, 0),
-            (&format!("{long},{}", "b".repeat(31)), 2, 31),
-        ] {
+        for (text, number, bytes) in
+            [("", 1, 0), ("short", 1, 5), (&format!("{long},"), 2, 0), (&format!("{long},{}", "b".repeat(31)), 2, 31)]
+        {
             let error = token_keys(Some(text), &folder.0).unwrap_err();
             let expected = format!("key {number} of WIDGETD_JWT_SECRET has {bytes} bytes");
             assert!(error.to_string().starts_with(&expected), "{error}");
         }
         folder.file("short\n", 0o600);
-        assert!(matches!(
-            folder.keys(),
-            Err(SecretError::Short { bytes: 5, .. })
-        ));
+        assert!(matches!(folder.keys(), Err(SecretError::Short { bytes: 5, .. })));
     }
 
     #[test]

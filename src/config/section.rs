@@ -25,10 +25,7 @@ impl<'a> Section<'a> {
     pub(super) fn root(table: &'a DeTable<'a>, notes: &'a Notes) -> Self {
         Self {
             table: Some(table),
-            place: Place {
-                key: String::new(),
-                offset: 0,
-            },
+            place: Place { key: String::new(), offset: 0 },
             header: "the file".to_owned(),
             asked: RefCell::default(),
             notes,
@@ -66,9 +63,7 @@ impl<'a> Section<'a> {
             None => None,
             Some(DeValue::Table(table)) => Some(table),
             Some(DeValue::Array(_)) => {
-                value.refuse(&format!(
-                    "is a list, and there can be only one; write {header}"
-                ));
+                value.refuse(&format!("is a list, and there can be only one; write {header}"));
                 None
             }
             Some(_) => {
@@ -87,9 +82,7 @@ impl<'a> Section<'a> {
             None => return Vec::new(),
             Some(DeValue::Array(array)) => array,
             Some(DeValue::Table(table)) => {
-                value.refuse(&format!(
-                    "may be there several times; write {header}, in double brackets"
-                ));
+                value.refuse(&format!("may be there several times; write {header}, in double brackets"));
                 return vec![self.child(Some(table), value.place().clone(), header)];
             }
             Some(_) => {
@@ -98,18 +91,13 @@ impl<'a> Section<'a> {
             }
         };
         if array.len() > max {
-            value.refuse(&format!(
-                "there are {} of {header}; at most {max} can be",
-                array.len()
-            ));
+            value.refuse(&format!("there are {} of {header}; at most {max} can be", array.len()));
         }
         value
             .items()
             .into_iter()
             .filter_map(|item| match item.found() {
-                Some(DeValue::Table(table)) => {
-                    Some(self.child(Some(table), item.place().clone(), header.clone()))
-                }
+                Some(DeValue::Table(table)) => Some(self.child(Some(table), item.place().clone(), header.clone())),
                 _ => {
                     item.complain(&format!("is not a table; write {header}"));
                     None
@@ -119,13 +107,7 @@ impl<'a> Section<'a> {
     }
 
     fn child(&self, table: Option<&'a DeTable<'a>>, place: Place, header: String) -> Section<'a> {
-        Section {
-            table,
-            place,
-            header,
-            asked: RefCell::default(),
-            notes: self.notes,
-        }
+        Section { table, place, header, asked: RefCell::default(), notes: self.notes }
     }
 
     fn peek(&self, key: &'static str) -> Value<'a> {
@@ -154,10 +136,7 @@ impl Drop for Section<'_> {
             let name = key.get_ref().as_ref();
             if !asked.contains(&name) {
                 self.notes.unknown(Unknown {
-                    place: Place {
-                        key: dotted(&self.place.key, name),
-                        offset: key.span().start,
-                    },
+                    place: Place { key: dotted(&self.place.key, name), offset: key.span().start },
                     key: name.to_owned(),
                     header: self.header.clone(),
                     siblings: asked.clone(),
@@ -169,18 +148,7 @@ impl Drop for Section<'_> {
 
 /// `parent.key`, with `key` in quotes where TOML would want them.
 pub(super) fn dotted(parent: &str, key: &str) -> String {
-    let is_bare = !key.is_empty()
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let key = if is_bare {
-        key.to_owned()
-    } else {
-        format!("{key:?}")
-    };
-    if parent.is_empty() {
-        key
-    } else {
-        format!("{parent}.{key}")
-    }
+    let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let key = if is_bare { key.to_owned() } else { format!("{key:?}") };
+    if parent.is_empty() { key } else { format!("{parent}.{key}") }
 }

@@ -24,16 +24,10 @@ pub(super) struct Server {
 }
 
 pub(super) fn read(server: &Section, surroundings: &Surroundings) -> Server {
-    let listen = server
-        .get("listen")
-        .parse(parse_listen)
-        .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let listen = server.get("listen").parse(parse_listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
     let public_url = server.get("public_url").parse(parse_public_url);
     // A descriptor each; the front lowers it to what the system allows.
-    let connections_max = server
-        .get("max_connections")
-        .integer(1..=100_000)
-        .unwrap_or(512);
+    let connections_max = server.get("max_connections").integer(1..=100_000).unwrap_or(512);
     let http = http::Settings {
         listen: surroundings.overrides.listen.unwrap_or(listen),
         // Threads that never wait for anyone: a few for each core are all that help.
@@ -58,27 +52,19 @@ pub(super) fn read(server: &Section, surroundings: &Surroundings) -> Server {
         .duration(Duration::ZERO..=Duration::from_mins(10))
         .unwrap_or(Duration::from_secs(20));
     warn_of_exposure(server, &http, public_url.is_some(), surroundings);
-    Server {
-        http,
-        public_url,
-        shutdown_grace,
-    }
+    Server { http, public_url, shutdown_grace }
 }
 
 /// Of a connection. A client must be able to be slow, but not to stay for ever.
 fn timeout(value: &Value, default_s: u64) -> Duration {
-    value
-        .duration(Duration::from_millis(100)..=Duration::from_hours(1))
-        .unwrap_or(Duration::from_secs(default_s))
+    value.duration(Duration::from_millis(100)..=Duration::from_hours(1)).unwrap_or(Duration::from_secs(default_s))
 }
 
 /// More than there are in all is a limit that never acts.
 fn read_connections_per_address(value: &Value, connections_max: usize) -> usize {
     let per_address = value.integer(1..=100_000).unwrap_or(32);
     if value.is_present() && per_address > connections_max {
-        value.complain(&format!(
-            "is more than max_connections; write at most {connections_max}"
-        ));
+        value.complain(&format!("is more than max_connections; write at most {connections_max}"));
     }
     per_address.min(connections_max)
 }
@@ -87,9 +73,9 @@ fn read_trusted_proxies(value: &Value) -> TrustedProxies {
     let mut proxies = TrustedProxies::default();
     for item in value.list(TRUSTED_PROXIES_MAX).unwrap_or_default() {
         item.parse(|text| {
-            proxies.add(text).map_err(|_| {
-                "is not an address or a network; write one like \"127.0.0.1\", \"10.0.0.0/8\" or \"::1\""
-            })
+            proxies
+                .add(text)
+                .map_err(|_| "is not an address or a network; write one like \"127.0.0.1\", \"10.0.0.0/8\" or \"::1\"")
         });
     }
     proxies
@@ -109,9 +95,7 @@ fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     let host = host.unwrap_or(IpAddr::from([127, 0, 0, 1]));
     let port: u16 = port.parse().unwrap_or(8080);
     let meant = SocketAddr::new(host, port);
-    Err(format!(
-        "is not an address and a port; write one like \"{meant}\" (\"0.0.0.0:{port}\" is every interface)"
-    ))
+    Err(format!("is not an address and a port; write one like \"{meant}\" (\"0.0.0.0:{port}\" is every interface)"))
 }
 
 fn parse_public_url(text: &str) -> Result<Origin, String> {
@@ -119,19 +103,11 @@ fn parse_public_url(text: &str) -> Result<Origin, String> {
     if urls::is_http(origin.as_str()) {
         Ok(origin)
     } else {
-        Err(
-            "is not reachable by a browser; write one that begins with https:// or http://"
-                .to_owned(),
-        )
+        Err("is not reachable by a browser; write one that begins with https:// or http://".to_owned())
     }
 }
 
-fn warn_of_exposure(
-    server: &Section,
-    http: &http::Settings,
-    has_public_url: bool,
-    surroundings: &Surroundings,
-) {
+fn warn_of_exposure(server: &Section, http: &http::Settings, has_public_url: bool, surroundings: &Surroundings) {
     let is_exposed = !http.listen.ip().to_canonical().is_loopback();
     let is_proxied = !http.trusted_proxies.is_empty();
     if is_exposed && !has_public_url {
@@ -153,27 +129,13 @@ fn warn_of_exposure(
 pub(super) fn read_log(section: &Section, surroundings: &Surroundings) -> log::Settings {
     let defaults = log::Settings::default();
     let mut settings = log::Settings {
-        level: section
-            .get("level")
-            .choice(&log::LEVELS)
-            .unwrap_or(defaults.level),
-        json: section
-            .get("format")
-            .choice(&FORMATS)
-            .unwrap_or(defaults.json),
+        level: section.get("level").choice(&log::LEVELS).unwrap_or(defaults.level),
+        json: section.get("format").choice(&FORMATS).unwrap_or(defaults.json),
     };
     let wanted = surroundings.overrides.log.as_deref().unwrap_or_default();
-    for word in wanted
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
-        let level = log::LEVELS
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(word));
-        let format = FORMATS
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(word));
+    for word in wanted.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        let level = log::LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+        let format = FORMATS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
         match (level, format) {
             (Some((_, level)), _) => settings.level = *level,
             (_, Some((_, json))) => settings.json = *json,
@@ -192,27 +154,19 @@ pub(super) fn read_log(section: &Section, surroundings: &Surroundings) -> log::S
 pub(super) fn read_storage(storage: &Section, surroundings: &Surroundings) -> store::Settings {
     // PATH_MAX of Linux.
     let folder = storage.get("folder").line(4096);
-    let folder = surroundings
-        .folder
-        .join(folder.as_deref().unwrap_or("data"));
+    let folder = surroundings.folder.join(folder.as_deref().unwrap_or("data"));
     store::Settings {
         folder: surroundings.overrides.data.clone().unwrap_or(folder),
         // More than there are cores to read with only hold memory.
         readers: storage.get("readers").integer(1..=64).unwrap_or(4),
         // 0 B switches the floor off.
-        free_disk_floor_bytes: storage
-            .get("free_disk_floor")
-            .bytes(0..=1 << 40)
-            .unwrap_or(256 << 20),
+        free_disk_floor_bytes: storage.get("free_disk_floor").bytes(0..=1 << 40).unwrap_or(256 << 20),
     }
 }
 
 pub(super) fn read_limits(limits: &Section) -> Limits {
     let rate = |key, requests_a_minute| {
-        limits.get(key).rate().unwrap_or(Rate {
-            requests: requests_a_minute,
-            window: Duration::from_mins(1),
-        })
+        limits.get(key).rate().unwrap_or(Rate { requests: requests_a_minute, window: Duration::from_mins(1) })
     };
     Limits {
         init_per_address: rate("init_per_address", 60),

@@ -24,12 +24,7 @@ fn env(name: &str) -> Option<String> {
 }
 
 fn load_text(text: &str) -> Result<Config, Complaints> {
-    parse(
-        Path::new("/etc/widgetd/widget.toml"),
-        text,
-        &Overrides::default(),
-        &env,
-    )
+    parse(Path::new("/etc/widgetd/widget.toml"), text, &Overrides::default(), &env)
 }
 
 fn good(text: &str) -> Config {
@@ -64,11 +59,7 @@ fn the_shipped_file_has_no_mistake_and_no_warning() {
     assert!((15..=25).contains(&demo.faq.len()));
     assert!(demo.appearance.lead_form.enabled && demo.appearance.rules.len() == 2);
     for prompt in &demo.appearance.starter_prompts {
-        assert!(
-            demo.faq
-                .iter()
-                .any(|faq| faq.question.contains(prompt.trim_end_matches('?')))
-        );
+        assert!(demo.faq.iter().any(|faq| faq.question.contains(prompt.trim_end_matches('?'))));
     }
 }
 
@@ -76,18 +67,14 @@ fn the_shipped_file_has_no_mistake_and_no_warning() {
 fn uncommented(leave: &[&str]) -> String {
     let is_setting = |line: &str| {
         let key = line.split(" = ").next().unwrap_or_default();
-        let is_key =
-            line.contains(" = ") && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let is_key = line.contains(" = ") && key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         (is_key && !leave.contains(&key)) || (line.starts_with('[') && line.ends_with(']'))
     };
     let uncomment = |line: &'static str| match line.strip_prefix("# ") {
         Some(setting) if is_setting(setting) => setting,
         _ => line,
     };
-    SHIPPED
-        .lines()
-        .map(|line| format!("{}\n", uncomment(line)))
-        .collect()
+    SHIPPED.lines().map(|line| format!("{}\n", uncomment(line))).collect()
 }
 
 #[test]
@@ -108,29 +95,17 @@ fn the_shipped_file_shows_every_key() {
     assert!(known.len() > 80, "{known:?}");
     for (header, key) in known {
         let section = header.trim_matches(['[', ']']);
-        let path = if section == "the file" {
-            key.to_owned()
-        } else {
-            format!("{section}.{key}")
-        };
+        let path = if section == "the file" { key.to_owned() } else { format!("{section}.{key}") };
         let headers = [format!("[{path}]"), format!("[[{path}]]")];
         let shows = |line: &str, text: &str| line.trim_start_matches("# ").starts_with(text);
-        let is_header = SHIPPED
-            .lines()
-            .any(|line| headers.iter().any(|header| shows(line, header)));
+        let is_header = SHIPPED.lines().any(|line| headers.iter().any(|header| shows(line, header)));
         // Under its header, before the next one.
         let is_key = SHIPPED
             .split("\n[")
             .flat_map(|part| part.split("\n# ["))
-            .filter(|part| {
-                part.trim_start_matches('[')
-                    .starts_with(&format!("{section}]"))
-            })
+            .filter(|part| part.trim_start_matches('[').starts_with(&format!("{section}]")))
             .any(|part| part.lines().any(|line| shows(line, &format!("{key} ="))));
-        assert!(
-            is_header || is_key,
-            "{header} {key} does not stand in widget.toml"
-        );
+        assert!(is_header || is_key, "{header} {key} does not stand in widget.toml");
     }
 }
 
@@ -148,28 +123,14 @@ fn what_the_shipped_file_shows_in_comments_is_right() {
 #[test]
 fn the_defaults_that_the_shipped_file_shows_are_the_real_ones() {
     // The keys left out have no default: what stands there is an example.
-    let shown = good(&uncommented(&[
-        "key_file",
-        "key_env",
-        "headers",
-        "public_url",
-        "trusted_proxies",
-    ]));
-    let model = "[[model]]\nname = \"local\"\nurl = \"http://127.0.0.1:8000/v1\"\nmodel = \"qwen3-8b\"\ntemperature = 0.3\n";
+    let shown = good(&uncommented(&["key_file", "key_env", "headers", "public_url", "trusted_proxies"]));
+    let model =
+        "[[model]]\nname = \"local\"\nurl = \"http://127.0.0.1:8000/v1\"\nmodel = \"qwen3-8b\"\ntemperature = 0.3\n";
     let real = good(&format!("{model}{AGENT}"));
     let of = |config: &Config| {
-        let Config {
-            http,
-            log,
-            storage,
-            limits,
-            models,
-            ..
-        } = config;
+        let Config { http, log, storage, limits, models, .. } = config;
         let times = (config.shutdown_grace, config.resume_window);
-        let Agent {
-            appearance, budget, ..
-        } = &*config.agents[0];
+        let Agent { appearance, budget, .. } = &*config.agents[0];
         let looks = (&appearance.theme, &appearance.language, budget);
         format!("{http:?} {log:?} {storage:?} {limits:?} {times:?} {models:?} {looks:?}")
     };
@@ -214,11 +175,7 @@ fn complaints_read_well_at_a_terminal() {
 fn faults_of_syntax_are_reported_with_what_stands_before_them() {
     let text = "[server]\nworkers = 0\nlisten =\n[log]\nlevel = \"x\nformat = 1\n";
     let complaints = load_text(text).unwrap_err();
-    let lines: Vec<_> = complaints
-        .list
-        .iter()
-        .map(|complaint| complaint.line)
-        .collect();
+    let lines: Vec<_> = complaints.list.iter().map(|complaint| complaint.line).collect();
     assert_eq!(lines, [Some(2), Some(3), Some(5)]);
     assert!(complaints.to_string().ends_with(
         "3 mistakes in the configuration; what follows the first one that breaks TOML's syntax was not looked at"
@@ -237,8 +194,7 @@ fn no_damage_makes_the_reader_panic() {
     let ends = SHIPPED.match_indices('\n').map(|(end, _)| end);
     let starts = [0].into_iter().chain(ends.clone().map(|end| end + 1));
     for (start, end) in starts.zip(ends) {
-        let middle =
-            (start..=end).find(|&at| at >= (start + end) / 2 && SHIPPED.is_char_boundary(at));
+        let middle = (start..=end).find(|&at| at >= (start + end) / 2 && SHIPPED.is_char_boundary(at));
         let middle = middle.unwrap_or(end);
         let _ = load_text(&SHIPPED[..middle]);
         let _ = load_text(&format!("{}{}", &SHIPPED[..middle], &SHIPPED[end..]));
@@ -259,9 +215,8 @@ fn flags_and_variables_win_over_the_file() {
         data: Some(PathBuf::from("elsewhere")),
         log: Some("DEBUG".to_owned()),
     };
-    let text = format!(
-        "[server]\nlisten = \"127.0.0.1:1\"\n[storage]\nfolder = \"d\"\n[log]\nlevel = \"warn\"\n{AGENT}"
-    );
+    let text =
+        format!("[server]\nlisten = \"127.0.0.1:1\"\n[storage]\nfolder = \"d\"\n[log]\nlevel = \"warn\"\n{AGENT}");
     let config = parse(Path::new("/x/widget.toml"), &text, &overrides, &env).unwrap();
     assert_eq!(config.http.listen.port(), 9999);
     assert_eq!(config.storage.folder, Path::new("elsewhere"));
@@ -274,10 +229,7 @@ fn flags_and_variables_win_over_the_file() {
 
 #[test]
 fn a_wrong_variable_is_named_and_has_no_line() {
-    let overrides = Overrides {
-        log: Some("loud".to_owned()),
-        ..Overrides::default()
-    };
+    let overrides = Overrides { log: Some("loud".to_owned()), ..Overrides::default() };
     let complaints = parse(Path::new("w"), AGENT, &overrides, &env).unwrap_err();
     assert_eq!(
         complaints.to_string(),
@@ -299,39 +251,18 @@ fn what_is_probably_not_wanted_is_a_warning() {
     let server = |lines: &str| format!("[server]\n{lines}\n{AGENT}");
     let agent = |origins: &str| format!("[[agent]]\nid = \"a\"\nname = \"A\"\n{origins}");
     check(AGENT, &[]);
-    check(
-        &agent("allowed_origins = [\"*\"]"),
-        &["4: agent[0].allowed_origins: [\"*\"] lets every site"],
-    );
-    check(
-        &agent("allowed_origins = []"),
-        &["4: agent[0].allowed_origins: is empty"],
-    );
+    check(&agent("allowed_origins = [\"*\"]"), &["4: agent[0].allowed_origins: [\"*\"] lets every site"]);
+    check(&agent("allowed_origins = []"), &["4: agent[0].allowed_origins: is empty"]);
     check(&agent(""), &["1: agent[0].allowed_origins: is empty"]);
-    check(
-        &server("listen = \"0.0.0.0:80\""),
-        &[
-            "1: server.public_url: not set",
-            "1: server.trusted_proxies: not set",
-        ],
-    );
+    check(&server("listen = \"0.0.0.0:80\""), &["1: server.public_url: not set", "1: server.trusted_proxies: not set"]);
     check(&server("listen = \"[::1]:80\""), &[]);
+    check(&server("public_url = \"https://a.example\""), &["1: server.trusted_proxies: not set"]);
     check(
-        &server("public_url = \"https://a.example\""),
-        &["1: server.trusted_proxies: not set"],
-    );
-    check(
-        &server(
-            "listen = \"10.0.0.1:80\"\npublic_url = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.2\"]",
-        ),
+        &server("listen = \"10.0.0.1:80\"\npublic_url = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.2\"]"),
         &[],
     );
-    let model =
-        |url: &str| format!("[[model]]\nname = \"m\"\nmodel = \"x\"\nurl = \"{url}\"\n{AGENT}");
-    check(
-        &model("http://m.example/v1"),
-        &["4: model[0].url: http without TLS"],
-    );
+    let model = |url: &str| format!("[[model]]\nname = \"m\"\nmodel = \"x\"\nurl = \"{url}\"\n{AGENT}");
+    check(&model("http://m.example/v1"), &["4: model[0].url: http without TLS"]);
     check(&model("https://m.example/v1"), &[]);
     check(&model("http://localhost:8000/v1"), &[]);
     check(&model("http://[::1]:8000/v1"), &[]);
@@ -344,27 +275,16 @@ fn every_setting_arrives_where_it_belongs() {
     assert_eq!(model.temperature, Some(0.3));
     assert_eq!(model.max_tokens_field, MaxTokensField::MaxTokens);
     assert_eq!(model.url, "http://127.0.0.1:8000/v1/chat/completions");
-    assert_eq!(
-        config.public_url.as_ref().map(Origin::as_str),
-        Some("https://chat.example.com")
-    );
+    assert_eq!(config.public_url.as_ref().map(Origin::as_str), Some("https://chat.example.com"));
     assert!(!config.http.trusted_proxies.is_empty());
     let look = &config.agents[0].appearance;
-    assert_eq!(
-        (look.theme.mode, look.theme.side, look.theme.radius_px),
-        (Mode::Auto, Side::Right, 12)
-    );
+    assert_eq!((look.theme.mode, look.theme.side, look.theme.radius_px), (Mode::Auto, Side::Right, 12));
     assert_eq!(look.lead_form.fields[2].kind, FieldKind::Select);
     assert_eq!(look.lead_form.fields[2].options, ["Sales", "Support"]);
     assert_eq!(look.rules[0].trigger, Trigger::Idle { seconds: 30 });
     assert_eq!(look.rules[1].action, Action::LeadForm);
     assert_eq!(look.rules[2].trigger, Trigger::Scroll { percent: 75 });
-    assert_eq!(
-        look.rules[3].trigger,
-        Trigger::Url {
-            pattern: "/pricing*".to_owned()
-        }
-    );
+    assert_eq!(look.rules[3].trigger, Trigger::Url { pattern: "/pricing*".to_owned() });
     assert!(config.agents[0].faq[0].url.is_some());
 }
 
@@ -379,32 +299,21 @@ fn models_get_their_keys_and_agents_their_chains() {
     let config = good(&text);
     let one = &config.models[0];
     assert_eq!(one.key.as_ref().map(|key| key.expose()), Some("k-123"));
-    let headers: Vec<_> = one
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.expose()))
-        .collect();
+    let headers: Vec<_> = one.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
     assert_eq!(headers, [("X-A", "plain"), ("X-B", "team")]);
     assert_eq!(one.idle_timeout, Duration::from_secs(90));
     assert_eq!(config.agent("a").unwrap().models, ["one", "two", "builtin"]);
     assert_eq!(config.agent("b").unwrap().models, ["two"]);
     assert!(config.agent("c").is_none());
     let shown = format!("{config:?}");
-    assert!(
-        !shown.contains("k-123") && !shown.contains("team\""),
-        "{shown}"
-    );
+    assert!(!shown.contains("k-123") && !shown.contains("team\""), "{shown}");
 }
 
 #[test]
 fn an_agents_budget_overrides_single_keys_of_the_common_one() {
-    let text =
-        format!("[budget]\nmessages = 10\ntokens = 5000\n{AGENT}[agent.budget]\nmessages = 20\n");
+    let text = format!("[budget]\nmessages = 10\ntokens = 5000\n{AGENT}[agent.budget]\nmessages = 20\n");
     let budget = good(&text).agents[0].budget.clone();
-    assert_eq!(
-        (budget.messages, budget.tokens, budget.answer_tokens),
-        (20, 5000, 800)
-    );
+    assert_eq!((budget.messages, budget.tokens, budget.answer_tokens), (20, 5000, 800));
 }
 
 #[test]
@@ -425,36 +334,19 @@ fn a_key_file_is_read_beside_the_configuration_and_must_be_private() {
     let config = load_with_mode(0o600).unwrap();
     let complaints = load_with_mode(0o644).unwrap_err();
     std::fs::remove_dir_all(&folder).unwrap();
-    assert_eq!(
-        config.models[0].key.as_ref().map(|key| key.expose()),
-        Some("file-key")
-    );
-    let expected = format!(
-        "{0} can be read by others (mode 644); run: chmod 600 {0}",
-        key.display()
-    );
+    assert_eq!(config.models[0].key.as_ref().map(|key| key.expose()), Some("file-key"));
+    let expected = format!("{0} can be read by others (mode 644); run: chmod 600 {0}", key.display());
     assert_eq!(complaints.list[0].text, expected);
     assert_eq!(complaints.list[0].line, Some(5));
 }
 
 #[test]
 fn a_file_that_cannot_be_read_says_what_to_do() {
-    let load = |path: &Path| {
-        load(path, &Overrides::default(), &env)
-            .unwrap_err()
-            .to_string()
-    };
+    let load = |path: &Path| load(path, &Overrides::default(), &env).unwrap_err().to_string();
     let missing = load(Path::new("/nowhere/widget.toml"));
-    assert!(
-        missing
-            .starts_with("/nowhere/widget.toml: there is no such file; name yours with --config"),
-        "{missing}"
-    );
+    assert!(missing.starts_with("/nowhere/widget.toml: there is no such file; name yours with --config"), "{missing}");
     let folder = load(&std::env::temp_dir());
-    assert!(
-        folder.contains("is a folder; name the file in it"),
-        "{folder}"
-    );
+    assert!(folder.contains("is a folder; name the file in it"), "{folder}");
     let binary = std::env::temp_dir().join(format!("widgetd-{}", crate::domain::id::random_hex()));
     std::fs::write(&binary, b"a = 1\n\xff").unwrap();
     let found = load(&binary);

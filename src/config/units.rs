@@ -20,22 +20,17 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         if is_number {
             format!("has no unit; write \"{text}s\" for seconds")
         } else {
-            "is not a time; write a number and its unit, such as \"30s\", \"1m 30s\" or \"24h\""
-                .to_owned()
+            "is not a time; write a number and its unit, such as \"30s\", \"1m 30s\" or \"24h\"".to_owned()
         }
     };
     let span: Span = text.trim().parse().map_err(|_| wrong())?;
-    let duration = span
-        .to_duration(SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| wrong())?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
     Duration::try_from(duration).map_err(|_| "is negative; write a time without a sign".to_owned())
 }
 
 pub(super) fn show_duration(duration: Duration) -> String {
-    SignedDuration::try_from(duration).map_or_else(
-        |_| format!("{}s", duration.as_secs()),
-        |duration| format!("{duration:#}"),
-    )
+    SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{}s", duration.as_secs()), |duration| format!("{duration:#}"))
 }
 
 const UNITS: [(&str, u64); 9] = [
@@ -59,13 +54,11 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, String> {
     let number: u64 = digits.parse().map_err(|_| wrong.to_owned())?;
     let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
         let meant = meant_unit(unit);
-        return Err(meant.map_or(wrong.to_owned(), |unit| {
-            format!("has no unit that is known; write \"{number} {unit}\"")
-        }));
+        return Err(
+            meant.map_or(wrong.to_owned(), |unit| format!("has no unit that is known; write \"{number} {unit}\""))
+        );
     };
-    number
-        .checked_mul(*factor)
-        .ok_or_else(|| "is out of range".to_owned())
+    number.checked_mul(*factor).ok_or_else(|| "is out of range".to_owned())
 }
 
 fn meant_unit(unit: &str) -> Option<&'static str> {
@@ -82,9 +75,7 @@ fn meant_unit(unit: &str) -> Option<&'static str> {
 pub(super) fn show_bytes(bytes: u64) -> String {
     let (name, factor) = UNITS
         .iter()
-        .filter(|(_, factor)| {
-            factor.is_power_of_two() && bytes > 0 && bytes.is_multiple_of(*factor)
-        })
+        .filter(|(_, factor)| factor.is_power_of_two() && bytes > 0 && bytes.is_multiple_of(*factor))
         .max_by_key(|(_, factor)| *factor)
         .unwrap_or(&UNITS[0]);
     format!("{} {name}", bytes / factor)
@@ -103,15 +94,11 @@ pub(super) fn parse_rate(text: &str) -> Result<Rate, String> {
         None => wrong.to_owned(),
     })?;
     if !(1..=RATE_REQUESTS_MAX).contains(&requests) {
-        return Err(format!(
-            "is out of range; write 1 to {RATE_REQUESTS_MAX} requests"
-        ));
+        return Err(format!("is out of range; write 1 to {RATE_REQUESTS_MAX} requests"));
     }
     if !(RATE_WINDOW_MIN..=RATE_WINDOW_MAX).contains(&window) {
         let [least, most] = [RATE_WINDOW_MIN, RATE_WINDOW_MAX].map(show_duration);
-        return Err(format!(
-            "is out of range; write a window of {least} to {most}"
-        ));
+        return Err(format!("is out of range; write a window of {least} to {most}"));
     }
     Ok(Rate { requests, window })
 }
@@ -139,15 +126,7 @@ mod tests {
         check("500ms", 500);
         check("7d", 7 * 86_400_000);
         check("0s", 0);
-        for bad in [
-            "",
-            "30",
-            "-5s",
-            "soon",
-            "1h30",
-            "3 months",
-            "9999999999999999h",
-        ] {
+        for bad in ["", "30", "-5s", "soon", "1h30", "3 months", "9999999999999999h"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
     }
@@ -175,25 +154,11 @@ mod tests {
 
     #[test]
     fn rates_are_requests_in_a_window() {
-        let rate = |requests, seconds| Rate {
-            requests,
-            window: Duration::from_secs(seconds),
-        };
+        let rate = |requests, seconds| Rate { requests, window: Duration::from_secs(seconds) };
         assert_eq!(parse_rate("60/1m"), Ok(rate(60, 60)));
         assert_eq!(parse_rate("5 / 90s"), Ok(rate(5, 90)));
         assert_eq!(parse_rate("100000/24h"), Ok(rate(100_000, 86_400)));
-        for bad in [
-            "",
-            "60",
-            "60/",
-            "/1m",
-            "0/1m",
-            "-1/1m",
-            "100001/1m",
-            "1/99ms",
-            "1/25h",
-            "1/1m/1m",
-        ] {
+        for bad in ["", "60", "60/", "/1m", "0/1m", "-1/1m", "100001/1m", "1/99ms", "1/25h", "1/1m/1m"] {
             assert!(parse_rate(bad).is_err(), "{bad}");
         }
         for text in ["60/m", "60/min", "60/minute"] {

@@ -18,9 +18,7 @@ pub(super) fn allowed_origins(value: &Value) -> AllowedOrigins {
     for item in &items {
         match item.found().and_then(|found| found.as_str()) {
             Some("*") if items.len() > 1 => {
-                item.complain(
-                    "allows every origin and stands alone; write [\"*\"], or take it out",
-                );
+                item.complain("allows every origin and stands alone; write [\"*\"], or take it out");
             }
             Some("*") => allowed.any = true,
             Some("self") if allowed.own => item.complain("stands here twice; take one out"),
@@ -67,9 +65,7 @@ pub(super) fn exact_origin(text: &str) -> Result<Origin, String> {
             let scheme = if is_local { "http" } else { "https" };
             Origin::of_url(&format!("{scheme}://{host}")).ok()
         }
-        OriginError::Path | OriginError::UserInfo | OriginError::Malformed => {
-            Origin::of_url(bare).ok()
-        }
+        OriginError::Path | OriginError::UserInfo | OriginError::Malformed => Origin::of_url(bare).ok(),
     };
     Err(match meant {
         Some(origin) => format!("{error}; write \"{origin}\""),
@@ -86,18 +82,14 @@ pub(super) fn web_url(text: &str) -> Result<String, String> {
     match Url::parse(text) {
         Ok(url) if is_http(text) && has_host(&url) => Ok(url.into()),
         // javascript:, data:, file: and the like would act in the visitor's page.
-        _ => Err(
-            "is not a link that is allowed; write a whole URL that begins with https:// or http://"
-                .to_owned(),
-        ),
+        _ => Err("is not a link that is allowed; write a whole URL that begins with https:// or http://".to_owned()),
     }
 }
 
 pub(super) fn is_http(url: &str) -> bool {
-    ["https://", "http://"].iter().any(|scheme| {
-        url.get(..scheme.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    })
+    ["https://", "http://"]
+        .iter()
+        .any(|scheme| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
 #[cfg(test)]
@@ -114,19 +106,10 @@ mod tests {
     fn a_near_miss_is_answered_with_what_was_meant() {
         check("https://Example.com", "write \"https://example.com\"");
         check("https://example.com:443", "write \"https://example.com\"");
-        check(
-            "https://bücher.example",
-            "write \"https://xn--bcher-kva.example\"",
-        );
+        check("https://bücher.example", "write \"https://xn--bcher-kva.example\"");
         check("https://example.com/", "write \"https://example.com\"");
-        check(
-            "https://example.com/shop?a#b",
-            "write \"https://example.com\"",
-        );
-        check(
-            "https://ann:pw@example.com",
-            "write \"https://example.com\"",
-        );
+        check("https://example.com/shop?a#b", "write \"https://example.com\"");
+        check("https://ann:pw@example.com", "write \"https://example.com\"");
         check("example.com", "write \"https://example.com\"");
         check("//example.com/a", "write \"https://example.com\"");
         check("localhost:3000", "write \"http://localhost:3000\"");
@@ -147,10 +130,7 @@ mod tests {
             "http://[::1]:3000",
             "capacitor://localhost",
         ] {
-            assert_eq!(
-                exact_origin(text).map(|origin| origin.to_string()),
-                Ok(text.to_owned())
-            );
+            assert_eq!(exact_origin(text).map(|origin| origin.to_string()), Ok(text.to_owned()));
         }
     }
 

@@ -26,12 +26,7 @@ pub(super) struct Value<'a> {
 
 impl<'a> Value<'a> {
     pub(super) fn new(found: Option<&'a DeValue<'a>>, place: Place, notes: &'a Notes) -> Self {
-        Self {
-            found,
-            place,
-            hidden: false,
-            notes,
-        }
+        Self { found, place, hidden: false, notes }
     }
 
     pub(super) fn is_present(&self) -> bool {
@@ -57,16 +52,12 @@ impl<'a> Value<'a> {
 
     /// The same value, which may be a secret.
     pub(super) fn hidden(self) -> Self {
-        Self {
-            hidden: true,
-            ..self
-        }
+        Self { hidden: true, ..self }
     }
 
     /// `text` follows what was found: "is not …; write …".
     pub(super) fn complain(&self, text: &str) {
-        self.notes
-            .complain(&self.place, format!("{} {text}", self.shown()));
+        self.notes.complain(&self.place, format!("{} {text}", self.shown()));
     }
 
     /// Complains of the value, if it is there, without showing it.
@@ -111,10 +102,7 @@ impl<'a> Value<'a> {
     }
 
     /// A text that `parse` understands; its error says what is wrong, beginning with a verb.
-    pub(super) fn parse<T, E: Display>(
-        &self,
-        parse: impl FnOnce(&'a str) -> Result<T, E>,
-    ) -> Option<T> {
+    pub(super) fn parse<T, E: Display>(&self, parse: impl FnOnce(&'a str) -> Result<T, E>) -> Option<T> {
         match parse(self.string()?) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
@@ -218,9 +206,7 @@ impl<'a> Value<'a> {
     /// A size with its unit, as `"256 MiB"`, in `range`: bytes.
     pub(super) fn bytes(&self, range: RangeInclusive<u64>) -> Option<u64> {
         if let Some(DeValue::Integer(integer)) = self.found {
-            self.complain(&format!(
-                "has no unit; write \"{integer} MiB\" or \"{integer} B\""
-            ));
+            self.complain(&format!("has no unit; write \"{integer} MiB\" or \"{integer} B\""));
             return None;
         }
         let bytes = self.parse(units::parse_bytes)?;
@@ -279,10 +265,7 @@ impl<'a> Value<'a> {
             DeValue::Table(table) if table.len() <= max => {
                 let entry = |(key, value): (&'a toml::Spanned<_>, &'a toml::Spanned<_>)| {
                     let name: &'a std::borrow::Cow<'a, str> = key.get_ref();
-                    let place = Place {
-                        key: dotted(&self.place.key, name),
-                        offset: value.span().start,
-                    };
+                    let place = Place { key: dotted(&self.place.key, name), offset: value.span().start };
                     let value = Value::new(Some(value.get_ref()), place, self.notes);
                     (name.as_ref(), value)
                 };
@@ -305,10 +288,7 @@ impl<'a> Value<'a> {
             return Vec::new();
         };
         let item = |(index, value): (usize, &'a toml::Spanned<DeValue<'a>>)| {
-            let place = Place {
-                key: format!("{}[{index}]", self.place.key),
-                offset: value.span().start,
-            };
+            let place = Place { key: format!("{}[{index}]", self.place.key), offset: value.span().start };
             Value::new(Some(value.get_ref()), place, self.notes)
         };
         array.iter().enumerate().map(item).collect()

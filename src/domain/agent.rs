@@ -171,11 +171,7 @@ pub(crate) struct Budget {
 /// For tests: an agent with two FAQ entries.
 #[cfg(test)]
 pub(crate) fn sample() -> Agent {
-    let faq = |question: &str, answer: &str| Faq {
-        question: question.into(),
-        answer: answer.into(),
-        url: None,
-    };
+    let faq = |question: &str, answer: &str| Faq { question: question.into(), answer: answer.into(), url: None };
     Agent {
         appearance: Appearance {
             id: AgentId::parse("demo").unwrap(),
@@ -183,12 +179,7 @@ pub(crate) fn sample() -> Agent {
             language: "en".into(),
             greeting: String::new(),
             starter_prompts: Vec::new(),
-            theme: Theme {
-                accent: "#000000".into(),
-                mode: Mode::Auto,
-                side: Side::Right,
-                radius_px: 0,
-            },
+            theme: Theme { accent: "#000000".into(), mode: Mode::Auto, side: Side::Right, radius_px: 0 },
             lead_form: LeadForm {
                 enabled: false,
                 title: String::new(),
@@ -201,10 +192,7 @@ pub(crate) fn sample() -> Agent {
         },
         allowed_origins: AllowedOrigins::default(),
         system_prompt: "Be brief.".into(),
-        faq: vec![
-            faq("Where are you?", "In Bremen."),
-            faq("What does it cost?", "Nothing."),
-        ],
+        faq: vec![faq("Where are you?", "In Bremen."), faq("What does it cost?", "Nothing.")],
         unknown_answer: None,
         models: Vec::new(),
         budget: Budget {

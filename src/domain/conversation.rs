@@ -51,14 +51,9 @@ impl FinishReason {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Stop,
-            Self::Length,
-            Self::ContentFilter,
-            Self::Cancelled,
-        ]
-        .into_iter()
-        .find(|reason| reason.as_str() == text)
+        [Self::Stop, Self::Length, Self::ContentFilter, Self::Cancelled]
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
     }
 }
 
@@ -96,10 +91,7 @@ pub(crate) struct Question {
 
 impl Question {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self {
-            id: MessageId::new(now),
-            created_at: now,
-        }
+        Self { id: MessageId::new(now), created_at: now }
     }
 }
 

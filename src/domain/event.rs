@@ -36,15 +36,9 @@ impl EventType {
     pub(crate) fn parse(text: &str) -> Result<Self, EventTypeError> {
         let is_custom = text.strip_prefix("custom.").is_some_and(|name| {
             (1..=CUSTOM_NAME_CHARS_MAX).contains(&name.len())
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         });
-        if is_custom || TYPES.contains(&text) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(EventTypeError)
-        }
+        if is_custom || TYPES.contains(&text) { Ok(Self(text.to_owned())) } else { Err(EventTypeError) }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -85,23 +79,10 @@ mod tests {
 
     #[test]
     fn types_are_the_contracts_or_custom() {
-        for good in [
-            "launcher_open",
-            "link_click",
-            "custom.a",
-            "custom.video.play-2_x",
-        ] {
+        for good in ["launcher_open", "link_click", "custom.a", "custom.video.play-2_x"] {
             assert!(EventType::parse(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "open",
-            "custom.",
-            "custom",
-            "custom.a b",
-            "custom.é",
-            &format!("custom.{}", "a".repeat(65)),
-        ] {
+        for bad in ["", "open", "custom.", "custom", "custom.a b", "custom.é", &format!("custom.{}", "a".repeat(65))] {
             assert!(EventType::parse(bad).is_err(), "{bad}");
         }
     }

@@ -137,12 +137,8 @@ pub(crate) struct AgentIdError;
 
 impl AgentId {
     pub(crate) fn parse(text: &str) -> Result<Self, AgentIdError> {
-        let allowed =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-        let first_is_alphanumeric = text
-            .bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        let first_is_alphanumeric = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         if first_is_alphanumeric && text.len() <= 64 && text.bytes().all(allowed) {
             Ok(Self(text.into()))
         } else {
@@ -183,23 +179,14 @@ mod tests {
     fn versions_are_what_the_contract_says() {
         let version = |text: String| text.as_bytes()[14];
         assert_eq!(version(VisitorId::new().to_string()), b'4');
-        assert_eq!(
-            version(LeadId::new(Timestamp::from_ms(1)).to_string()),
-            b'7'
-        );
+        assert_eq!(version(LeadId::new(Timestamp::from_ms(1)).to_string()), b'7');
     }
 
     #[test]
     fn only_the_hyphenated_form_is_an_id() {
         let id = ConversationId::new(Timestamp::from_ms(1));
         assert_eq!(ConversationId::parse(&id.to_string()), Some(id));
-        for text in [
-            "",
-            "x",
-            "{00000000-0000-0000-0000-000000000000}",
-            &"0".repeat(32),
-            &"é".repeat(18),
-        ] {
+        for text in ["", "x", "{00000000-0000-0000-0000-000000000000}", &"0".repeat(32), &"é".repeat(18)] {
             assert_eq!(ConversationId::parse(text), None, "{text}");
         }
     }

@@ -20,9 +20,7 @@ pub(crate) enum OriginError {
     Path,
     #[error("has a user name or a password: an origin has none")]
     UserInfo,
-    #[error(
-        "has a wildcard: each host is listed by its full name (or [\"*\"] alone allows every origin)"
-    )]
+    #[error("has a wildcard: each host is listed by its full name (or [\"*\"] alone allows every origin)")]
     Wildcard,
     #[error("is not an origin like https://www.example.com")]
     Malformed,
@@ -53,10 +51,7 @@ impl Origin {
             Some(Host::Domain(_)) | None => return Err(OriginError::Malformed),
             Some(host @ (Host::Ipv4(_) | Host::Ipv6(_))) => host.to_string(),
         };
-        let port = url
-            .port()
-            .map(|port| format!(":{port}"))
-            .unwrap_or_default();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         Ok(Self(format!("{}://{host}{port}", url.scheme())))
     }
 
@@ -75,16 +70,11 @@ impl Origin {
 
 fn is_scheme(scheme: &str) -> bool {
     scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
 }
 
 fn is_domain(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
 }
 
 impl fmt::Display for Origin {
@@ -128,9 +118,7 @@ impl AllowedOrigins {
         match received {
             Received::Malformed => false,
             Received::Null => self.any,
-            Received::Origin(origin) => {
-                self.any || self.exact.contains(origin) || (self.own && own.contains(origin))
-            }
+            Received::Origin(origin) => self.any || self.exact.contains(origin) || (self.own && own.contains(origin)),
         }
     }
 }
@@ -141,11 +129,7 @@ mod tests {
 
     fn check(input: &str, expected: Result<&str, OriginError>) {
         let found = Origin::parse(input);
-        assert_eq!(
-            found.as_ref().map(Origin::as_str),
-            expected.as_ref().copied(),
-            "{input:?}"
-        );
+        assert_eq!(found.as_ref().map(Origin::as_str), expected.as_ref().copied(), "{input:?}");
     }
 
     #[test]
@@ -155,14 +139,8 @@ mod tests {
         check("https://example.com:443", Ok("https://example.com"));
         check("http://example.com:80", Ok("http://example.com"));
         check("http://example.com:8080", Ok("http://example.com:8080"));
-        check(
-            "https://bücher.example",
-            Ok("https://xn--bcher-kva.example"),
-        );
-        check(
-            "https://xn--bcher-kva.example",
-            Ok("https://xn--bcher-kva.example"),
-        );
+        check("https://bücher.example", Ok("https://xn--bcher-kva.example"));
+        check("https://xn--bcher-kva.example", Ok("https://xn--bcher-kva.example"));
         check("http://[::1]:3000", Ok("http://[::1]:3000"));
         check("http://127.0.0.1:8080", Ok("http://127.0.0.1:8080"));
         check("capacitor://localhost", Ok("capacitor://localhost"));
@@ -200,24 +178,15 @@ mod tests {
     #[test]
     fn a_page_has_the_origin_of_its_url() {
         let of = |url| Origin::of_url(url).map(|origin| origin.to_string());
-        assert_eq!(
-            of("https://www.Example.com/a/b?c#d"),
-            Ok("https://www.example.com".into())
-        );
-        assert_eq!(
-            of("http://localhost:3000/"),
-            Ok("http://localhost:3000".into())
-        );
+        assert_eq!(of("https://www.Example.com/a/b?c#d"), Ok("https://www.example.com".into()));
+        assert_eq!(of("http://localhost:3000/"), Ok("http://localhost:3000".into()));
         assert_eq!(of("www.example.com/a"), Err(OriginError::NoScheme));
     }
 
     #[test]
     fn look_alikes_are_not_allowed() {
         let origin = |text| Origin::parse(text).unwrap();
-        let allowed = AllowedOrigins {
-            exact: vec![origin("https://example.com")],
-            ..Default::default()
-        };
+        let allowed = AllowedOrigins { exact: vec![origin("https://example.com")], ..Default::default() };
         let allows = |header| allowed.allow(&Received::parse(header), &[]);
         assert!(allows("https://example.com"));
         assert!(allows("https://EXAMPLE.com:443"));
@@ -243,16 +212,10 @@ mod tests {
     #[test]
     fn self_is_the_servers_own_origin_and_star_is_all() {
         let own = [Origin::parse("http://localhost:8080").unwrap()];
-        let to_self = AllowedOrigins {
-            own: true,
-            ..Default::default()
-        };
+        let to_self = AllowedOrigins { own: true, ..Default::default() };
         assert!(to_self.allow(&Received::parse("http://localhost:8080"), &own));
         assert!(!to_self.allow(&Received::parse("http://localhost:8081"), &own));
-        let to_all = AllowedOrigins {
-            any: true,
-            ..Default::default()
-        };
+        let to_all = AllowedOrigins { any: true, ..Default::default() };
         assert!(to_all.allow(&Received::parse("https://a.example"), &own));
         assert!(to_all.allow(&Received::Null, &own));
         assert!(!to_all.allow(&Received::parse("no origin"), &own));

@@ -40,10 +40,7 @@ mod tests {
     #[test]
     fn length_is_counted_in_characters_after_trimming() {
         assert_eq!(trimmed("  héé \n", 3), Ok("héé"));
-        assert_eq!(
-            trimmed("héé!", 3),
-            Err(TextError::TooLong { max: 3, found: 4 })
-        );
+        assert_eq!(trimmed("héé!", 3), Err(TextError::TooLong { max: 3, found: 4 }));
         assert_eq!(trimmed(" \t\u{2003}", 3), Err(TextError::Empty));
         assert_eq!(trimmed("a\0b", 3), Err(TextError::Nul));
         assert_eq!(bounded("", 3), Ok(""));

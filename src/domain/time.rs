@@ -74,14 +74,8 @@ mod tests {
 
     #[test]
     fn is_shown_as_rfc_3339_with_milliseconds() {
-        assert_eq!(
-            Timestamp::from_ms(0).to_string(),
-            "1970-01-01T00:00:00.000Z"
-        );
-        assert_eq!(
-            Timestamp::from_ms(1_795_440_663_007).to_string(),
-            "2026-11-23T13:31:03.007Z"
-        );
+        assert_eq!(Timestamp::from_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_ms(1_795_440_663_007).to_string(), "2026-11-23T13:31:03.007Z");
     }
 
     #[test]
@@ -93,9 +87,6 @@ mod tests {
 
     #[test]
     fn a_clock_that_stepped_back_gives_no_negative_time() {
-        assert_eq!(
-            Timestamp::from_ms(5).since(Timestamp::from_ms(9)),
-            Duration::ZERO
-        );
+        assert_eq!(Timestamp::from_ms(5).since(Timestamp::from_ms(9)), Duration::ZERO);
     }
 }

@@ -38,11 +38,7 @@ impl Collector {
             Framing::Length(length) => Wants::Rest(length),
             Framing::Chunked => Wants::ChunkSize,
         };
-        Self {
-            body: Vec::new(),
-            bytes_max,
-            wants,
-        }
+        Self { body: Vec::new(), bytes_max, wants }
     }
 
     /// Takes what it can use of `input` and says how much that was. Bytes of a next request are left.
@@ -90,35 +86,19 @@ impl Collector {
         let Some(line) = line(input)? else {
             return Ok(0);
         };
-        let end = line
-            .iter()
-            .position(|byte| matches!(byte, b';' | b' ' | b'\t'))
-            .unwrap_or(line.len());
+        let end = line.iter().position(|byte| matches!(byte, b';' | b' ' | b'\t')).unwrap_or(line.len());
         let digits = &line[..end];
-        let is_hex = (1..=SIZE_DIGITS_MAX).contains(&digits.len())
-            && digits.iter().all(u8::is_ascii_hexdigit);
-        let digits = std::str::from_utf8(digits)
-            .ok()
-            .filter(|_| is_hex)
-            .ok_or(WireError::Chunk)?;
-        let is_extension = line[end..]
-            .trim_ascii_start()
-            .first()
-            .is_none_or(|byte| *byte == b';');
+        let is_hex = (1..=SIZE_DIGITS_MAX).contains(&digits.len()) && digits.iter().all(u8::is_ascii_hexdigit);
+        let digits = std::str::from_utf8(digits).ok().filter(|_| is_hex).ok_or(WireError::Chunk)?;
+        let is_extension = line[end..].trim_ascii_start().first().is_none_or(|byte| *byte == b';');
         let size = usize::from_str_radix(digits, 16).map_err(|_| WireError::Chunk)?;
-        if !is_extension
-            || (end < line.len() && line[end] != b';' && line[end..].trim_ascii().is_empty())
-        {
+        if !is_extension || (end < line.len() && line[end] != b';' && line[end..].trim_ascii().is_empty()) {
             return Err(WireError::Chunk);
         }
         if size > self.bytes_max - self.body.len() {
             return Err(WireError::BodyTooLarge);
         }
-        self.wants = if size == 0 {
-            Wants::Trailers(0)
-        } else {
-            Wants::ChunkData(size)
-        };
+        self.wants = if size == 0 { Wants::Trailers(0) } else { Wants::ChunkData(size) };
         Ok(line.len() + 2)
     }
 
@@ -141,11 +121,7 @@ impl Collector {
         if bytes > LINE_BYTES_MAX {
             return Err(WireError::HeadTooLarge);
         }
-        self.wants = if line.is_empty() {
-            Wants::Nothing
-        } else {
-            Wants::Trailers(bytes)
-        };
+        self.wants = if line.is_empty() { Wants::Nothing } else { Wants::Trailers(bytes) };
         Ok(line.len() + 2)
     }
 }
@@ -165,11 +141,7 @@ fn line(input: &[u8]) -> Result<Option<&[u8]>, WireError> {
             _ => return Err(WireError::Chunk),
         }
     }
-    if input.len() < LINE_BYTES_MAX {
-        Ok(None)
-    } else {
-        Err(WireError::Chunk)
-    }
+    if input.len() < LINE_BYTES_MAX { Ok(None) } else { Err(WireError::Chunk) }
 }
 
 #[cfg(test)]
@@ -181,24 +153,15 @@ mod tests {
     fn chunked(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>, WireError> {
         let mut collector = Collector::new(Framing::Chunked, 20);
         let used = collector.take(input)?;
-        Ok(collector
-            .is_complete()
-            .then(|| (collector.into_body(), used)))
+        Ok(collector.is_complete().then(|| (collector.into_body(), used)))
     }
 
     #[test]
     fn chunks_are_joined_and_what_follows_is_left() {
-        let read =
-            chunked(b"5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nTrailer: x\r\n\r\nGET").unwrap();
+        let read = chunked(b"5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\nTrailer: x\r\n\r\nGET").unwrap();
         assert_eq!(read, Some((b"hello world".to_vec(), 44)));
         assert_eq!(chunked(b"0\r\n\r\n").unwrap(), Some((Vec::new(), 5)));
-        assert_eq!(
-            chunked(b"00000005\r\nhello\r\n0\r\n\r\n")
-                .unwrap()
-                .unwrap()
-                .0,
-            b"hello"
-        );
+        assert_eq!(chunked(b"00000005\r\nhello\r\n0\r\n\r\n").unwrap().unwrap().0, b"hello");
     }
 
     #[test]
@@ -221,12 +184,7 @@ mod tests {
             b"0\r\nTrailer\n\r\n",
             b"5;\0\r\nhello\r\n",
         ] {
-            assert_eq!(
-                chunked(bad),
-                Err(WireError::Chunk),
-                "{}",
-                String::from_utf8_lossy(bad)
-            );
+            assert_eq!(chunked(bad), Err(WireError::Chunk), "{}", String::from_utf8_lossy(bad));
         }
         assert_eq!(chunked(&[b'1'; 2000]), Err(WireError::Chunk));
     }
@@ -234,10 +192,7 @@ mod tests {
     #[test]
     fn a_chunked_body_is_counted() {
         assert_eq!(chunked(b"15\r\n"), Err(WireError::BodyTooLarge));
-        assert_eq!(
-            chunked(b"14\r\naaaaaaaaaaaaaaaaaaaa\r\n1\r\n"),
-            Err(WireError::BodyTooLarge)
-        );
+        assert_eq!(chunked(b"14\r\naaaaaaaaaaaaaaaaaaaa\r\n1\r\n"), Err(WireError::BodyTooLarge));
         assert_eq!(chunked(b"ffffffff\r\n"), Err(WireError::BodyTooLarge));
         let trailers = format!("0\r\n{}\r\n", "X: y\r\n".repeat(300));
         assert_eq!(chunked(trailers.as_bytes()), Err(WireError::HeadTooLarge));

@@ -23,24 +23,15 @@ pub(crate) struct NetworkError;
 impl TrustedProxies {
     /// Adds an address (`127.0.0.1`, `::1`) or a network (`10.0.0.0/8`).
     pub(crate) fn add(&mut self, text: &str) -> Result<(), NetworkError> {
-        let (address, bits) = text
-            .split_once('/')
-            .map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| NetworkError)?;
         let width = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             None => width,
-            Some(bits) => bits
-                .parse()
-                .ok()
-                .filter(|bits| *bits <= width)
-                .ok_or(NetworkError)?,
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= width).ok_or(NetworkError)?,
         };
         // An IPv4 network is one of IPv4-mapped addresses, whose first 96 bits are the same.
-        self.0.push(Network {
-            address: mapped(address),
-            bits: bits + 128 - width,
-        });
+        self.0.push(Network { address: mapped(address), bits: bits + 128 - width });
         Ok(())
     }
 
@@ -64,10 +55,7 @@ impl TrustedProxies {
         forwarded_for: impl DoubleEndedIterator<Item = &'a str>,
     ) -> SocketAddr {
         let mut client = peer.ip();
-        let hops = forwarded_for
-            .rev()
-            .flat_map(|line| line.rsplit(','))
-            .take(HOPS_MAX);
+        let hops = forwarded_for.rev().flat_map(|line| line.rsplit(',')).take(HOPS_MAX);
         for hop in hops {
             if !self.contain(client) {
                 break;
@@ -83,14 +71,8 @@ impl TrustedProxies {
 
 /// `ip`, `ip:port`, `[v6]` or `[v6]:port`.
 fn hop_address(hop: &str) -> Option<IpAddr> {
-    let bracketed = hop
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    bracketed
-        .unwrap_or(hop)
-        .parse()
-        .ok()
-        .or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+    let bracketed = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    bracketed.unwrap_or(hop).parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 fn mapped(ip: IpAddr) -> u128 {
@@ -124,10 +106,7 @@ mod tests {
 
     fn client(trusted: &[&str], peer: &str, lines: &[&str]) -> String {
         let peer = SocketAddr::new(peer.parse().unwrap(), 1234);
-        proxies(trusted)
-            .client(peer, lines.iter().copied())
-            .ip()
-            .to_string()
+        proxies(trusted).client(peer, lines.iter().copied()).ip().to_string()
     }
 
     #[test]
@@ -138,11 +117,7 @@ mod tests {
             ("127.0.0.1", &[], "127.0.0.1"),
             ("127.0.0.1", &["198.51.100.7"], "198.51.100.7"),
             ("127.0.0.1", &["6.6.6.6, 198.51.100.7"], "198.51.100.7"),
-            (
-                "127.0.0.1",
-                &["6.6.6.6, 198.51.100.7, 10.1.2.3"],
-                "198.51.100.7",
-            ),
+            ("127.0.0.1", &["6.6.6.6, 198.51.100.7, 10.1.2.3"], "198.51.100.7"),
             ("127.0.0.1", &["6.6.6.6", "198.51.100.7"], "198.51.100.7"),
             ("127.0.0.1", &["garbage"], "127.0.0.1"),
             ("127.0.0.1", &["6.6.6.6, garbage, 10.1.2.3"], "10.1.2.3"),
@@ -170,15 +145,7 @@ mod tests {
         for good in ["127.0.0.1", "10.0.0.0/8", "0.0.0.0/0", "::1", "fd00::/8"] {
             assert!(TrustedProxies::default().add(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "localhost",
-            "10.0.0.0/33",
-            "10.0.0/8",
-            "::1/129",
-            "10.0.0.0/-1",
-            "10.0.0.0/8/8",
-        ] {
+        for bad in ["", "localhost", "10.0.0.0/33", "10.0.0/8", "::1/129", "10.0.0.0/-1", "10.0.0.0/8/8"] {
             assert!(TrustedProxies::default().add(bad).is_err(), "{bad}");
         }
         assert!(proxies(&["0.0.0.0/0"]).contain("1.2.3.4".parse().unwrap()));

@@ -33,12 +33,7 @@ pub(super) enum Arrived {
 
 impl Connection {
     /// Takes a socket over; `key` is what the poller calls it.
-    pub(super) fn new(
-        socket: TcpStream,
-        peer: SocketAddr,
-        key: usize,
-        poller: Arc<Poller>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(socket: TcpStream, peer: SocketAddr, key: usize, poller: Arc<Poller>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         let options = SockRef::from(&socket);
@@ -46,13 +41,7 @@ impl Connection {
         options.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
         // SAFETY: `Drop` takes the socket out of the poller before it is closed, and nothing moves it out of here.
         unsafe { poller.add(&socket, Event::none(key))? };
-        Ok(Self {
-            socket,
-            poller,
-            key,
-            peer,
-            input: Vec::new(),
-        })
+        Ok(Self { socket, poller, key, peer, input: Vec::new() })
     }
 
     /// Asks for one event when there is something to read.
@@ -118,8 +107,7 @@ impl Connection {
     /// Whether the peer has closed the connection, or its sending half: who asked and then hung up wants no answer.
     pub(super) fn is_gone(&self) -> bool {
         let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
-        self.poll(PollFlags::RDHUP, Duration::ZERO)
-            .map_or(true, |seen| seen.intersects(gone))
+        self.poll(PollFlags::RDHUP, Duration::ZERO).map_or(true, |seen| seen.intersects(gone))
     }
 
     /// No more will be sent: what was is delivered before the connection goes.

@@ -68,11 +68,7 @@ impl Scan {
                     Some(_) => return Err(WireError::Octet),
                 },
                 b' ' | b'\t' if self.line == self.done => {
-                    return Err(if self.line == 0 {
-                        WireError::RequestLine
-                    } else {
-                        WireError::FoldedHeader
-                    });
+                    return Err(if self.line == 0 { WireError::RequestLine } else { WireError::FoldedHeader });
                 }
                 b'\t' | 0x20..=0x7e => {}
                 _ => return Err(WireError::Octet),
@@ -99,12 +95,7 @@ pub(super) fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Head, WireErr
     let headers: Vec<(String, String)> = request
         .headers
         .iter()
-        .map(|header| {
-            (
-                header.name.to_owned(),
-                String::from_utf8_lossy(header.value).trim().to_owned(),
-            )
-        })
+        .map(|header| (header.name.to_owned(), String::from_utf8_lossy(header.value).trim().to_owned()))
         .collect();
     check_host(&headers, &version)?;
     let body = framing(&headers, &version, &method, body_bytes_max)?;
@@ -132,26 +123,16 @@ pub(super) fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Head, WireErr
 }
 
 /// The values of a header, in order.
-pub(super) fn values<'a>(
-    headers: &'a [(String, String)],
-    name: &'a str,
-) -> impl DoubleEndedIterator<Item = &'a str> {
-    headers
-        .iter()
-        .filter(move |(known, _)| known.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.as_str())
+pub(super) fn values<'a>(headers: &'a [(String, String)], name: &'a str) -> impl DoubleEndedIterator<Item = &'a str> {
+    headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 /// `METHOD SP TARGET SP VERSION`, with one space each (RFC 9112, section 3).
 fn request_line(bytes: &[u8]) -> Result<(Method, String, HTTPVersion), WireError> {
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == b'\r')
-        .ok_or(WireError::RequestLine)?;
+    let end = bytes.iter().position(|byte| *byte == b'\r').ok_or(WireError::RequestLine)?;
     let line = std::str::from_utf8(&bytes[..end]).map_err(|_| WireError::Octet)?;
     let mut words = line.split(' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
+    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
         return Err(WireError::RequestLine);
     };
@@ -159,11 +140,7 @@ fn request_line(bytes: &[u8]) -> Result<(Method, String, HTTPVersion), WireError
         "HTTP/1.1" => HTTPVersion(1, 1),
         "HTTP/1.0" => HTTPVersion(1, 0),
         other => {
-            return Err(if is_version(other) {
-                WireError::Version
-            } else {
-                WireError::RequestLine
-            });
+            return Err(if is_version(other) { WireError::Version } else { WireError::RequestLine });
         }
     };
     let method = match method {
@@ -185,13 +162,9 @@ fn request_line(bytes: &[u8]) -> Result<(Method, String, HTTPVersion), WireError
 }
 
 fn is_version(text: &str) -> bool {
-    let digits = text
-        .strip_prefix("HTTP/")
-        .and_then(|digits| digits.split_once('.'));
+    let digits = text.strip_prefix("HTTP/").and_then(|digits| digits.split_once('.'));
     digits.is_some_and(|(major, minor)| {
-        [major, minor]
-            .iter()
-            .all(|part| part.len() == 1 && part.as_bytes()[0].is_ascii_digit())
+        [major, minor].iter().all(|part| part.len() == 1 && part.as_bytes()[0].is_ascii_digit())
     })
 }
 
@@ -206,10 +179,7 @@ fn origin_form(target: &str) -> Result<&str, WireError> {
     let rest = ["http://", "https://"]
         .iter()
         .find_map(|scheme| {
-            target
-                .get(..scheme.len())
-                .filter(|head| head.eq_ignore_ascii_case(scheme))
-                .map(|_| &target[scheme.len()..])
+            target.get(..scheme.len()).filter(|head| head.eq_ignore_ascii_case(scheme)).map(|_| &target[scheme.len()..])
         })
         .ok_or(WireError::Target)?;
     match rest.find(['/', '?']) {
@@ -224,10 +194,7 @@ fn origin_form(target: &str) -> Result<&str, WireError> {
 fn check_host(headers: &[(String, String)], version: &HTTPVersion) -> Result<(), WireError> {
     let mut hosts = values(headers, "Host");
     let host = hosts.next();
-    let is_plain = |host: &str| {
-        host.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%:[]".contains(&byte))
-    };
+    let is_plain = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%:[]".contains(&byte));
     match (host, hosts.next()) {
         (Some(host), None) if is_plain(host) => Ok(()),
         (None, None) if *version == HTTPVersion(1, 0) => Ok(()),
@@ -252,16 +219,10 @@ fn framing(
         (Some(_), Some(_)) => Err(WireError::LengthAndCoding),
         (None, Some(coding)) => {
             let is_chunked = coding.eq_ignore_ascii_case("chunked") && codings.next().is_none();
-            if is_chunked && *version == HTTPVersion(1, 1) {
-                Ok(Framing::Chunked)
-            } else {
-                Err(WireError::Coding)
-            }
+            if is_chunked && *version == HTTPVersion(1, 1) { Ok(Framing::Chunked) } else { Err(WireError::Coding) }
         }
         (Some(length), None) => {
-            if !(1..=12).contains(&length.len())
-                || !length.bytes().all(|byte| byte.is_ascii_digit())
-            {
+            if !(1..=12).contains(&length.len()) || !length.bytes().all(|byte| byte.is_ascii_digit()) {
                 return Err(WireError::Length);
             }
             match length.parse::<usize>() {
@@ -270,9 +231,7 @@ fn framing(
                 _ => Err(WireError::BodyTooLarge),
             }
         }
-        (None, None) if matches!(method, Method::Post | Method::Put | Method::Patch) => {
-            Err(WireError::LengthRequired)
-        }
+        (None, None) if matches!(method, Method::Post | Method::Put | Method::Patch) => Err(WireError::LengthRequired),
         (None, None) => Ok(Framing::None),
     }
 }

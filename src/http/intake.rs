@@ -139,11 +139,7 @@ impl Intake {
             match listener.accept() {
                 Ok((socket, peer)) => self.admit(socket, peer),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted
-                    ) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
                 Err(error) => {
                     self.accept_failed(&error);
                     break;
@@ -151,10 +147,7 @@ impl Intake {
             }
         }
         if let Some(listener) = &self.listener
-            && let Err(error) = self
-                .shared
-                .poller
-                .modify(listener, Event::readable(LISTENER))
+            && let Err(error) = self.shared.poller.modify(listener, Event::readable(LISTENER))
         {
             tracing::error!(%error, "the listener could not be watched");
         }
@@ -193,10 +186,7 @@ impl Intake {
             }
         };
         let (address, state) = self.welcome(connection);
-        let entry = Some(Entry {
-            state: Arc::new(Mutex::new(state)),
-            address,
-        });
+        let entry = Some(Entry { state: Arc::new(Mutex::new(state)), address });
         match self.table.get_mut(key) {
             Some(place) => *place = entry,
             None => self.table.push(entry),
@@ -220,12 +210,10 @@ impl Intake {
 
     /// Closes the connection that has been idle longest, or else has been sending its request longest.
     fn evict(&mut self) -> bool {
-        let idle = self.table.iter().enumerate().filter_map(|(key, entry)| {
-            match &*entry.as_ref()?.state.lock() {
-                State::Reading(reading) => Some((reading.has_begun, reading.since, key)),
-                State::Lingering(lingering) => Some((false, lingering.since, key)),
-                State::Busy | State::Writing(_) | State::Closed => None,
-            }
+        let idle = self.table.iter().enumerate().filter_map(|(key, entry)| match &*entry.as_ref()?.state.lock() {
+            State::Reading(reading) => Some((reading.has_begun, reading.since, key)),
+            State::Lingering(lingering) => Some((false, lingering.since, key)),
+            State::Busy | State::Writing(_) | State::Closed => None,
         });
         let Some((_, _, key)) = idle.min() else {
             return false;
@@ -256,11 +244,7 @@ impl Intake {
         let Some(entry) = self.table.get(key).and_then(Option::as_ref) else {
             return;
         };
-        let slot = Slot {
-            key,
-            state: entry.state.clone(),
-            shared: self.shared.clone(),
-        };
+        let slot = Slot { key, state: entry.state.clone(), shared: self.shared.clone() };
         let mut state = slot.state.lock();
         let next = match std::mem::replace(&mut *state, State::Busy) {
             State::Reading(reading) => self.read(&slot, reading),
@@ -303,13 +287,7 @@ impl Intake {
 
     /// Uses what has come in; true when the request is whole.
     fn advance(&self, reading: &mut Reading) -> Result<bool, WireError> {
-        let Reading {
-            connection,
-            scan,
-            head,
-            has_begun,
-            since,
-        } = reading;
+        let Reading { connection, scan, head, has_begun, since } = reading;
         if !*has_begun && !connection.input.is_empty() {
             (*has_begun, *since) = (true, clock::monotonic());
         }
@@ -320,10 +298,7 @@ impl Intake {
             let parsed = head::parse(&connection.input[..end], self.settings.body_bytes_max)?;
             connection.input.drain(..end);
             *since = clock::monotonic();
-            if parsed.expects_continue
-                && parsed.body != Framing::None
-                && connection.input.is_empty()
-            {
+            if parsed.expects_continue && parsed.body != Framing::None && connection.input.is_empty() {
                 // If there is no room for it the client is not reading, and its time runs out.
                 let _ = connection.try_write(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
@@ -339,12 +314,7 @@ impl Intake {
     }
 
     fn dispatch(&self, slot: &Slot, reading: Reading) -> State {
-        let Reading {
-            mut connection,
-            head: Some((head, body)),
-            ..
-        } = reading
-        else {
+        let Reading { mut connection, head: Some((head, body)), .. } = reading else {
             return State::Closed;
         };
         let Some(permit) = self.workers.try_permit() else {
@@ -353,21 +323,11 @@ impl Intake {
         if connection.input.is_empty() {
             connection.input = Vec::new(); // an idle connection keeps no buffer
         }
-        let frame = Frame {
-            is_head: head.method == Method::Head,
-            version: head.version.clone(),
-            keep_alive: head.keep_alive,
-        };
+        let frame =
+            Frame { is_head: head.method == Method::Head, version: head.version.clone(), keep_alive: head.keep_alive };
         let received = clock::monotonic();
-        let request = Request::new(
-            head,
-            body.into_body(),
-            &connection,
-            &self.settings.trusted_proxies,
-            received,
-        );
-        let responder =
-            Responder::new(connection, slot.clone(), frame, self.settings.write_timeout);
+        let request = Request::new(head, body.into_body(), &connection, &self.settings.trusted_proxies, received);
+        let responder = Responder::new(connection, slot.clone(), frame, self.settings.write_timeout);
         let handler = self.handler.clone();
         self.workers.spawn(permit, move || {
             if clock::monotonic().saturating_sub(received) > WAIT_MAX {
@@ -392,11 +352,7 @@ impl Intake {
                 return State::Closed;
             }
         }
-        if lingering.connection.watch_input().is_err() {
-            State::Closed
-        } else {
-            State::Lingering(lingering)
-        }
+        if lingering.connection.watch_input().is_err() { State::Closed } else { State::Lingering(lingering) }
     }
 
     fn look_at_deadlines(&mut self) {
@@ -429,11 +385,7 @@ impl Intake {
         let (since, limit, verdict) = match state {
             State::Reading(reading) if !reading.has_begun => {
                 // Whoever has sent nothing need not be waited for when all others are.
-                let limit = if self.shared.is_draining() {
-                    Duration::ZERO
-                } else {
-                    self.settings.idle_timeout
-                };
+                let limit = if self.shared.is_draining() { Duration::ZERO } else { self.settings.idle_timeout };
                 (reading.since, limit, Overdue::Close)
             }
             State::Reading(reading) if reading.head.is_none() => {
@@ -468,25 +420,14 @@ enum Overdue {
 
 /// Writes what a worker left over.
 fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
-    match writing
-        .connection
-        .try_write(&writing.output[writing.sent..])
-    {
+    match writing.connection.try_write(&writing.output[writing.sent..]) {
         Ok(sent) => writing.sent += sent,
         Err(_) => return State::Closed,
     }
     if writing.sent < writing.output.len() {
-        return if writing.connection.watch_output().is_err() {
-            State::Closed
-        } else {
-            State::Writing(writing)
-        };
+        return if writing.connection.watch_output().is_err() { State::Closed } else { State::Writing(writing) };
     }
-    let Writing {
-        connection,
-        keep_alive,
-        ..
-    } = *writing;
+    let Writing { connection, keep_alive, .. } = *writing;
     let now = clock::monotonic();
     if keep_alive && !slot.shared.is_draining() {
         if connection.watch_input().is_err() {
@@ -521,18 +462,10 @@ fn lingering(connection: Connection, now: Duration) -> State {
     if connection.watch_input().is_err() {
         return State::Closed;
     }
-    State::Lingering(Box::new(Lingering {
-        connection,
-        discarded: 0,
-        since: now,
-    }))
+    State::Lingering(Box::new(Lingering { connection, discarded: 0, since: now }))
 }
 
 fn refusal(error: WireError) -> Vec<u8> {
-    let frame = Frame {
-        is_head: false,
-        version: tiny_http::HTTPVersion(1, 1),
-        keep_alive: false,
-    };
+    let frame = Frame { is_head: false, version: tiny_http::HTTPVersion(1, 1), keep_alive: false };
     response::encode(error.problem().response(&id::random_hex()), &frame)
 }

@@ -88,9 +88,7 @@ impl Front {
     /// Takes the port. Raises the soft limit of descriptors to the hard one.
     pub(crate) fn bind(mut settings: Settings) -> io::Result<Self> {
         let descriptors = raise_descriptor_limit();
-        let for_connections = descriptors
-            .saturating_sub(OTHER_DESCRIPTORS + settings.generations)
-            .max(16);
+        let for_connections = descriptors.saturating_sub(OTHER_DESCRIPTORS + settings.generations).max(16);
         if settings.connections_max > for_connections {
             tracing::warn!(
                 descriptors,
@@ -101,12 +99,7 @@ impl Front {
         let listener = TcpListener::bind(settings.listen)?;
         listener.set_nonblocking(true)?;
         let local_addr = listener.local_addr()?;
-        Ok(Self {
-            settings,
-            shared: Arc::new(Shared::new(Poller::new()?)),
-            listener,
-            local_addr,
-        })
+        Ok(Self { settings, shared: Arc::new(Shared::new(Poller::new()?)), listener, local_addr })
     }
 
     /// Where it really listens, also if port 0 was asked for.
@@ -119,30 +112,10 @@ impl Front {
     }
 
     /// Serves on this thread; returns when it was drained and the last connection has gone, or when it was closed.
-    pub(crate) fn run(
-        self,
-        handler: impl Fn(Request, Responder) + Send + Sync + 'static,
-    ) -> io::Result<()> {
-        let Self {
-            settings,
-            shared,
-            listener,
-            ..
-        } = self;
-        let workers = Pool::new(
-            "worker",
-            settings.workers,
-            settings.workers + WAITING_MAX,
-            WORKER_STACK_BYTES,
-        )?;
-        Intake::new(
-            Arc::new(settings),
-            shared,
-            listener,
-            workers,
-            Arc::new(handler),
-        )?
-        .run();
+    pub(crate) fn run(self, handler: impl Fn(Request, Responder) + Send + Sync + 'static) -> io::Result<()> {
+        let Self { settings, shared, listener, .. } = self;
+        let workers = Pool::new("worker", settings.workers, settings.workers + WAITING_MAX, WORKER_STACK_BYTES)?;
+        Intake::new(Arc::new(settings), shared, listener, workers, Arc::new(handler))?.run();
         Ok(())
     }
 }
@@ -165,18 +138,9 @@ impl FrontHandle {
 
 fn raise_descriptor_limit() -> usize {
     let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let current = if setrlimit(Resource::Nofile, raised).is_ok() {
-        limit.maximum
-    } else {
-        limit.current
-    };
-    current.map_or(usize::MAX, |current| {
-        usize::try_from(current).unwrap_or(usize::MAX)
-    })
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

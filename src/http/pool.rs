@@ -36,24 +36,12 @@ pub(crate) struct Permit(Arc<Shared>);
 
 impl Pool {
     /// Starts `threads` threads, for as many jobs as there are `permits`.
-    pub(crate) fn new(
-        name: &'static str,
-        threads: usize,
-        permits: usize,
-        stack_bytes: usize,
-    ) -> io::Result<Self> {
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            has_work: Condvar::new(),
-            is_idle: Condvar::new(),
-            permits,
-        });
+    pub(crate) fn new(name: &'static str, threads: usize, permits: usize, stack_bytes: usize) -> io::Result<Self> {
+        let shared =
+            Arc::new(Shared { state: Mutex::default(), has_work: Condvar::new(), is_idle: Condvar::new(), permits });
         for _ in 0..threads {
             let shared = shared.clone();
-            thread::Builder::new()
-                .name(name.into())
-                .stack_size(stack_bytes)
-                .spawn(move || shared.work(name))?;
+            thread::Builder::new().name(name.into()).stack_size(stack_bytes).spawn(move || shared.work(name))?;
         }
         Ok(Self(shared))
     }

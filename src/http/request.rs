@@ -23,18 +23,9 @@ impl Request {
         now: Duration,
     ) -> Self {
         let client = proxies.client(connection.peer, values(&head.headers, "X-Forwarded-For"));
-        let http = rouille::Request::fake_http_from(
-            client,
-            head.method.as_str(),
-            head.target,
-            head.headers,
-            Vec::new(),
-        );
-        Self {
-            http,
-            body,
-            received: now,
-        }
+        let http =
+            rouille::Request::fake_http_from(client, head.method.as_str(), head.target, head.headers, Vec::new());
+        Self { http, body, received: now }
     }
 
     pub(crate) fn body(&self) -> &[u8] {

@@ -21,18 +21,8 @@ pub(crate) struct Responder {
 }
 
 impl Responder {
-    pub(super) fn new(
-        connection: Connection,
-        slot: Slot,
-        frame: Frame,
-        write_timeout: Duration,
-    ) -> Self {
-        Self {
-            open: Some(connection),
-            slot,
-            frame,
-            write_timeout,
-        }
+    pub(super) fn new(connection: Connection, slot: Slot, frame: Frame, write_timeout: Duration) -> Self {
+        Self { open: Some(connection), slot, frame, write_timeout }
     }
 
     /// The whole answer, in one write. What the client has no room for is left to the intake: no thread waits for it.
@@ -45,13 +35,7 @@ impl Responder {
         self.frame.keep_alive &= self.frame.is_chunked() && !self.slot.shared.is_draining();
         let bytes = response::encode_stream_head(&head, &self.frame);
         let connection = self.open.take();
-        EventStream::new(
-            connection,
-            self.slot.clone(),
-            self.frame.clone(),
-            &bytes,
-            self.write_timeout,
-        )
+        EventStream::new(connection, self.slot.clone(), self.frame.clone(), &bytes, self.write_timeout)
     }
 
     /// Whether the client hung up while it waited.
@@ -72,12 +56,8 @@ impl Responder {
         self.frame.keep_alive &= !self.slot.shared.is_draining();
         let bytes = response::encode(response, &self.frame);
         match connection.try_write(&bytes) {
-            Ok(sent) if sent == bytes.len() => {
-                self.slot.give_back(connection, self.frame.keep_alive)
-            }
-            Ok(sent) => self
-                .slot
-                .give_output(connection, bytes, sent, self.frame.keep_alive),
+            Ok(sent) if sent == bytes.len() => self.slot.give_back(connection, self.frame.keep_alive),
+            Ok(sent) => self.slot.give_output(connection, bytes, sent, self.frame.keep_alive),
             Err(_) => {
                 drop(connection);
                 self.slot.close();

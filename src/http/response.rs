@@ -61,10 +61,7 @@ pub(super) fn encode_stream_head(response: &Response, frame: &Frame) -> Vec<u8> 
     bytes
 }
 
-type Headers = [(
-    std::borrow::Cow<'static, str>,
-    std::borrow::Cow<'static, str>,
-)];
+type Headers = [(std::borrow::Cow<'static, str>, std::borrow::Cow<'static, str>)];
 
 fn head(status: u16, headers: &Headers, frame: &Frame) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
@@ -72,9 +69,7 @@ fn head(status: u16, headers: &Headers, frame: &Frame) -> Vec<u8> {
     bytes.extend_from_slice(format!("HTTP/1.1 {status} {reason}\r\n").as_bytes());
     with_date(|date| add(&mut bytes, "Date", date));
     for (name, value) in headers {
-        let is_ours = FRAMING_HEADERS
-            .iter()
-            .any(|ours| ours.eq_ignore_ascii_case(name));
+        let is_ours = FRAMING_HEADERS.iter().any(|ours| ours.eq_ignore_ascii_case(name));
         if !is_ours && is_clean(name) && is_clean(value) {
             add(&mut bytes, name, value);
         }
@@ -117,11 +112,7 @@ mod tests {
     use super::*;
 
     fn frame(is_head: bool, minor: u8, keep_alive: bool) -> Frame {
-        Frame {
-            is_head,
-            version: HTTPVersion(1, minor),
-            keep_alive,
-        }
+        Frame { is_head, version: HTTPVersion(1, minor), keep_alive }
     }
 
     fn encoded(response: Response, frame: &Frame) -> String {
@@ -135,19 +126,13 @@ mod tests {
         assert!(text.contains("\r\nContent-Length: 3\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\nhé"), "{text}");
         assert!(!text.contains("Connection"), "{text}");
-        assert!(
-            encoded(Response::text(""), &frame(false, 1, false))
-                .contains("\r\nConnection: close\r\n")
-        );
+        assert!(encoded(Response::text(""), &frame(false, 1, false)).contains("\r\nConnection: close\r\n"));
     }
 
     #[test]
     fn head_gets_the_head_alone_and_204_no_length() {
         let text = encoded(Response::text("hello"), &frame(true, 1, true));
-        assert!(
-            text.contains("Content-Length: 5") && text.ends_with("\r\n\r\n"),
-            "{text}"
-        );
+        assert!(text.contains("Content-Length: 5") && text.ends_with("\r\n\r\n"), "{text}");
         let text = encoded(Response::empty_204(), &frame(false, 1, true));
         assert!(!text.contains("Content-Length"), "{text}");
     }
@@ -159,21 +144,13 @@ mod tests {
             .with_additional_header("X-Evil\r\nY", "a")
             .with_additional_header("Transfer-Encoding", "chunked");
         let text = encoded(response, &frame(false, 1, true));
-        assert!(
-            !text.contains("Set-Cookie") && !text.contains("X-Evil") && !text.contains("chunked"),
-            "{text}"
-        );
+        assert!(!text.contains("Set-Cookie") && !text.contains("X-Evil") && !text.contains("chunked"), "{text}");
     }
 
     #[test]
     fn a_stream_is_chunked_in_http_1_1_alone() {
-        let head = |minor| {
-            String::from_utf8(encode_stream_head(
-                &Response::text(""),
-                &frame(false, minor, false),
-            ))
-            .unwrap()
-        };
+        let head =
+            |minor| String::from_utf8(encode_stream_head(&Response::text(""), &frame(false, minor, false))).unwrap();
         assert!(head(1).ends_with("\r\nTransfer-Encoding: chunked\r\n\r\n"));
         assert!(!head(0).contains("chunked") && head(0).ends_with("\r\n\r\n"));
     }

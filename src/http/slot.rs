@@ -38,13 +38,7 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn new(connection: Connection, now: Duration) -> Self {
-        Self {
-            connection,
-            scan: Scan::default(),
-            head: None,
-            has_begun: false,
-            since: now,
-        }
+        Self { connection, scan: Scan::default(), head: None, has_begun: false, since: now }
     }
 }
 
@@ -130,11 +124,7 @@ impl Slot {
         let now = clock::monotonic();
         if !keep_alive {
             connection.stop_sending();
-            self.hand_over(State::Lingering(Box::new(Lingering {
-                connection,
-                discarded: 0,
-                since: now,
-            })));
+            self.hand_over(State::Lingering(Box::new(Lingering { connection, discarded: 0, since: now })));
         } else if connection.input.is_empty() {
             // The common way, without waking the intake: the next event is the next request.
             let mut state = self.state.lock();
@@ -151,21 +141,9 @@ impl Slot {
     }
 
     /// What is left of an answer, for the intake to write.
-    pub(super) fn give_output(
-        &self,
-        connection: Connection,
-        output: Vec<u8>,
-        sent: usize,
-        keep_alive: bool,
-    ) {
+    pub(super) fn give_output(&self, connection: Connection, output: Vec<u8>, sent: usize, keep_alive: bool) {
         let since = clock::monotonic();
-        self.hand_over(State::Writing(Box::new(Writing {
-            connection,
-            output,
-            sent,
-            keep_alive,
-            since,
-        })));
+        self.hand_over(State::Writing(Box::new(Writing { connection, output, sent, keep_alive, since })));
     }
 
     /// The connection is gone; its place may be given to another.

@@ -35,13 +35,8 @@ impl EventStream {
         head: &[u8],
         write_timeout: Duration,
     ) -> Self {
-        let stream = Self {
-            open: RefCell::new(connection),
-            slot,
-            frame,
-            write_timeout,
-            written_at: Cell::new(Duration::ZERO),
-        };
+        let stream =
+            Self { open: RefCell::new(connection), slot, frame, write_timeout, written_at: Cell::new(Duration::ZERO) };
         // A client that is gone already is noticed at the first event.
         let _ = stream.write(head);
         stream
@@ -49,10 +44,7 @@ impl EventStream {
 
     /// Sends one event; `json` is one line.
     pub(crate) fn send(&self, event: &str, json: &str) -> Result<(), ClientGone> {
-        self.write(&framed(
-            &format!("event: {event}\ndata: {json}\n\n"),
-            self.frame.is_chunked(),
-        ))
+        self.write(&framed(&format!("event: {event}\ndata: {json}\n\n"), self.frame.is_chunked()))
     }
 
     /// To be called each second or so of silence: keeps the connection alive, and looks whether the client is there.
@@ -80,9 +72,7 @@ impl EventStream {
     fn write(&self, bytes: &[u8]) -> Result<(), ClientGone> {
         let open = self.open.borrow();
         let connection = open.as_ref().ok_or(ClientGone)?;
-        connection
-            .write_all(bytes, self.write_timeout)
-            .map_err(|_| ClientGone)?;
+        connection.write_all(bytes, self.write_timeout).map_err(|_| ClientGone)?;
         self.written_at.set(clock::monotonic());
         Ok(())
     }
@@ -100,11 +90,7 @@ impl Drop for EventStream {
 
 /// `payload` as one chunk (RFC 9112, section 7.1), or as it is for HTTP/1.0.
 fn framed(payload: &str, is_chunked: bool) -> Vec<u8> {
-    if is_chunked {
-        format!("{:x}\r\n{payload}\r\n", payload.len()).into_bytes()
-    } else {
-        payload.as_bytes().to_vec()
-    }
+    if is_chunked { format!("{:x}\r\n{payload}\r\n", payload.len()).into_bytes() } else { payload.as_bytes().to_vec() }
 }
 
 #[cfg(test)]

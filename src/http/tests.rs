@@ -35,18 +35,11 @@ fn settings() -> Settings {
 }
 
 impl Site {
-    fn start(
-        settings: Settings,
-        handler: impl Fn(Request, Responder) + Send + Sync + 'static,
-    ) -> Self {
+    fn start(settings: Settings, handler: impl Fn(Request, Responder) + Send + Sync + 'static) -> Self {
         let front = Front::bind(settings).unwrap();
         let (address, handle) = (front.local_addr(), front.handle());
         let thread = std::thread::spawn(move || front.run(handler).unwrap());
-        Self {
-            address,
-            handle,
-            thread: Some(thread),
-        }
+        Self { address, handle, thread: Some(thread) }
     }
 
     /// Answers with the path and the body.
@@ -91,12 +84,7 @@ fn until(socket: &mut TcpStream, end: &str) -> String {
     let mut text = Vec::new();
     let mut byte = [0];
     while !text.ends_with(end.as_bytes()) {
-        assert_eq!(
-            socket.read(&mut byte).unwrap(),
-            1,
-            "closed after {:?}",
-            String::from_utf8_lossy(&text)
-        );
+        assert_eq!(socket.read(&mut byte).unwrap(), 1, "closed after {:?}", String::from_utf8_lossy(&text));
         text.push(byte[0]);
     }
     String::from_utf8(text).unwrap()
@@ -112,18 +100,14 @@ fn a_connection_serves_one_request_after_another() {
         socket.write_all(GET.as_bytes()).unwrap();
         assert!(until(&mut socket, "/x ").starts_with("HTTP/1.1 200 OK\r\n"));
     }
-    socket
-        .write_all(b"POST /y HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
-        .unwrap();
+    socket.write_all(b"POST /y HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").unwrap();
     until(&mut socket, "/y hello");
 }
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let site = Site::echo(settings());
-    let requests: String = (0..50)
-        .map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n"))
-        .collect();
+    let requests: String = (0..50).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
     let mut socket = site.say(&requests);
     for n in 0..50 {
         until(&mut socket, &format!("\r\n\r\n/{n} "));
@@ -142,55 +126,37 @@ fn a_burst_of_clients_is_answered_to_the_last() {
 #[test]
 fn chunked_bodies_and_expectations_are_understood() {
     let site = Site::echo(settings());
-    let mut socket = site.say(
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n",
-    );
-    assert_eq!(
-        until(&mut socket, "\r\n\r\n"),
-        "HTTP/1.1 100 Continue\r\n\r\n"
-    );
-    socket
-        .write_all(b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n")
-        .unwrap();
+    let mut socket =
+        site.say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(until(&mut socket, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write_all(b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n").unwrap();
     until(&mut socket, "/ hello");
 }
 
 #[test]
 fn what_comes_too_slowly_is_told_so() {
     let brief = Duration::from_millis(50);
-    let site = Site::echo(Settings {
-        head_timeout: brief,
-        body_timeout: brief,
-        ..settings()
-    });
+    let site = Site::echo(Settings { head_timeout: brief, body_timeout: brief, ..settings() });
     let slow_head = rest(site.say("GET / HTT"));
     assert!(slow_head.starts_with("HTTP/1.1 408 "), "{slow_head}");
     let slow_body = rest(site.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhe"));
     assert!(slow_body.starts_with("HTTP/1.1 408 "), "{slow_body}");
-    assert!(
-        slow_body.contains("\"code\":\"invalid_request\""),
-        "{slow_body}"
-    );
+    assert!(slow_body.contains("\"code\":\"invalid_request\""), "{slow_body}");
 }
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let site = Site::echo(Settings {
-        idle_timeout: Duration::from_millis(50),
-        ..settings()
-    });
+    let site = Site::echo(Settings { idle_timeout: Duration::from_millis(50), ..settings() });
     assert_eq!(rest(site.connect()), "");
 }
 
 #[test]
 fn a_body_too_large_is_refused_without_being_read() {
     let site = Site::echo(settings());
-    let declared =
-        rest(site.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000000\r\n\r\n"));
+    let declared = rest(site.say("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000000\r\n\r\n"));
     assert!(declared.starts_with("HTTP/1.1 413 "), "{declared}");
     assert!(declared.contains("\r\nConnection: close\r\n"), "{declared}");
-    let counted =
-        rest(site.say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3E9\r\n"));
+    let counted = rest(site.say("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3E9\r\n"));
     assert!(counted.starts_with("HTTP/1.1 413 "), "{counted}");
 }
 
@@ -202,20 +168,14 @@ fn a_handler_that_panics_answers_500_and_the_pool_lives_on() {
     });
     for _ in 0..10 {
         let text = rest(site.say("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n"));
-        assert!(
-            text.starts_with("HTTP/1.1 500 ") && text.contains("\"code\":\"internal\""),
-            "{text}"
-        );
+        assert!(text.starts_with("HTTP/1.1 500 ") && text.contains("\"code\":\"internal\""), "{text}");
     }
     until(&mut site.say(GET), "fine");
 }
 
 #[test]
 fn at_the_cap_the_longest_idle_makes_room() {
-    let site = Site::echo(Settings {
-        connections_max: 3,
-        ..settings()
-    });
+    let site = Site::echo(Settings { connections_max: 3, ..settings() });
     let mut idle: Vec<_> = (0..3)
         .map(|_| {
             let mut socket = site.say(GET);
@@ -232,10 +192,7 @@ fn at_the_cap_the_longest_idle_makes_room() {
 
 #[test]
 fn an_address_has_its_own_cap() {
-    let site = Site::echo(Settings {
-        connections_per_address_max: 2,
-        ..settings()
-    });
+    let site = Site::echo(Settings { connections_per_address_max: 2, ..settings() });
     let held: Vec<_> = (0..2)
         .map(|_| {
             let mut socket = site.say(GET);
@@ -244,27 +201,17 @@ fn an_address_has_its_own_cap() {
         })
         .collect();
     let text = rest(site.connect());
-    assert!(
-        text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nRetry-After: 1\r\n"),
-        "{text}"
-    );
+    assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nRetry-After: 1\r\n"), "{text}");
     drop(held);
     let deadline = Instant::now() + HANG;
-    while !rest(site.say("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
-        .starts_with("HTTP/1.1 200 ")
-    {
-        assert!(
-            Instant::now() < deadline,
-            "the places were never given back"
-        );
+    while !rest(site.say("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).starts_with("HTTP/1.1 200 ") {
+        assert!(Instant::now() < deadline, "the places were never given back");
     }
 }
 
 #[test]
 fn who_never_reads_holds_no_worker() {
-    let site = Site::start(settings(), |_, responder| {
-        responder.send(Response::text("x".repeat(1_000_000)))
-    });
+    let site = Site::start(settings(), |_, responder| responder.send(Response::text("x".repeat(1_000_000))));
     // More than all workers, each with more answers under way than sockets can buffer.
     let greedy: Vec<_> = (0..12).map(|_| site.say(&GET.repeat(30))).collect();
     let mut socket = site.say(GET);
@@ -279,8 +226,7 @@ fn events_leave_one_by_one_and_a_client_that_left_is_noticed() {
     let told = parking_lot::Mutex::new(told);
     let open = parking_lot::Mutex::new(open);
     let site = Site::start(settings(), move |_, responder| {
-        let stream = responder
-            .stream(Response::text("").with_unique_header("Content-Type", "text/event-stream"));
+        let stream = responder.stream(Response::text("").with_unique_header("Content-Type", "text/event-stream"));
         stream.send("token", "{\"n\":1}").unwrap();
         open.lock().recv().unwrap();
         stream.send("token", "{\"n\":2}").unwrap();
@@ -292,19 +238,10 @@ fn events_leave_one_by_one_and_a_client_that_left_is_noticed() {
     });
     let mut socket = site.say(GET);
     let head = until(&mut socket, "\r\n\r\n");
-    assert!(
-        head.contains("\r\nTransfer-Encoding: chunked\r\n"),
-        "{head}"
-    );
-    assert_eq!(
-        until(&mut socket, "\n\n\r\n"),
-        "1c\r\nevent: token\ndata: {\"n\":1}\n\n\r\n"
-    );
+    assert!(head.contains("\r\nTransfer-Encoding: chunked\r\n"), "{head}");
+    assert_eq!(until(&mut socket, "\n\n\r\n"), "1c\r\nevent: token\ndata: {\"n\":1}\n\n\r\n");
     gate.send(()).unwrap();
-    assert_eq!(
-        until(&mut socket, "\n\n\r\n"),
-        "1c\r\nevent: token\ndata: {\"n\":2}\n\n\r\n"
-    );
+    assert_eq!(until(&mut socket, "\n\n\r\n"), "1c\r\nevent: token\ndata: {\"n\":2}\n\n\r\n");
     drop(socket);
     assert_eq!(seen.recv_timeout(HANG), Ok("gone"));
 }
@@ -346,9 +283,6 @@ fn draining_ends_what_is_idle_and_lets_the_rest_finish() {
     }
     gate.send(()).unwrap();
     let text = rest(running);
-    assert!(
-        text.contains("\r\nConnection: close\r\n") && text.ends_with("done"),
-        "{text}"
-    );
+    assert!(text.contains("\r\nConnection: close\r\n") && text.ends_with("done"), "{text}");
     site.thread.take().unwrap().join().unwrap();
 }

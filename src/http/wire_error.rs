@@ -7,9 +7,7 @@ pub(crate) enum WireError {
     // RFC 9112, sections 2.2, 3 and 5
     #[error("the request line is not METHOD TARGET HTTP/1.1")]
     RequestLine,
-    #[error(
-        "a line of the head does not end in CR LF, or holds a control or a non-ASCII character"
-    )]
+    #[error("a line of the head does not end in CR LF, or holds a control or a non-ASCII character")]
     Octet,
     #[error("a header line begins with white space")]
     FoldedHeader,

@@ -21,10 +21,7 @@ pub(crate) struct LinkStatus {
 
 impl Breaker {
     pub(super) fn status(&self, now: Duration) -> LinkStatus {
-        LinkStatus {
-            is_skipped: self.skipped_until.is_some_and(|until| now < until),
-            failures: self.failures,
-        }
+        LinkStatus { is_skipped: self.skipped_until.is_some_and(|until| now < until), failures: self.failures }
     }
 
     /// Whether to ask now. When the pause is over one question goes through as a probe, and the pause begins anew for the
@@ -76,13 +73,7 @@ mod tests {
         assert!(!breaker.admit(at(33)), "one probe at a time");
         breaker.succeeded();
         assert!(breaker.admit(at(34)));
-        assert_eq!(
-            breaker.status(at(34)),
-            LinkStatus {
-                is_skipped: false,
-                failures: 0
-            }
-        );
+        assert_eq!(breaker.status(at(34)), LinkStatus { is_skipped: false, failures: 0 });
     }
 
     #[test]

@@ -5,23 +5,15 @@ use crate::domain::conversation::{FinishReason, Usage};
 
 pub(super) fn ask(prompt: &Prompt, listener: &Listener) -> Result<Finished, ModelError> {
     let text = match &prompt.builtin {
-        BuiltinAnswer::Found {
-            answer,
-            url: Some(url),
-        } => format!("{answer}\n\n{url}"),
+        BuiltinAnswer::Found { answer, url: Some(url) } => format!("{answer}\n\n{url}"),
         BuiltinAnswer::Found { answer, url: None } => answer.clone(),
         BuiltinAnswer::Unknown { text } => text.clone(),
     };
-    let updates =
-        std::iter::once(Update::Waiting).chain(text.split_inclusive(' ').map(Update::Text));
+    let updates = std::iter::once(Update::Waiting).chain(text.split_inclusive(' ').map(Update::Text));
     for update in updates {
         if listener(update).is_break() {
             return Err(ModelError::Cancelled);
         }
     }
-    Ok(Finished {
-        finish_reason: FinishReason::Stop,
-        usage: Some(Usage::default()),
-        model: BUILTIN.to_owned(),
-    })
+    Ok(Finished { finish_reason: FinishReason::Stop, usage: Some(Usage::default()), model: BUILTIN.to_owned() })
 }

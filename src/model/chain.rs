@@ -26,17 +26,11 @@ enum Kind {
 impl Link {
     /// `calls_max` is how many answers may run at once: so many connections are kept.
     pub(crate) fn open_ai(settings: Settings, calls_max: usize) -> Self {
-        Self {
-            kind: Kind::OpenAi(OpenAi::new(settings, calls_max)),
-            breaker: Mutex::default(),
-        }
+        Self { kind: Kind::OpenAi(OpenAi::new(settings, calls_max)), breaker: Mutex::default() }
     }
 
     pub(crate) fn builtin() -> Self {
-        Self {
-            kind: Kind::Builtin,
-            breaker: Mutex::default(),
-        }
+        Self { kind: Kind::Builtin, breaker: Mutex::default() }
     }
 
     pub(crate) fn name(&self) -> &str {

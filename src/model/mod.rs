@@ -109,11 +109,7 @@ pub(crate) enum ModelError {
     #[error("it could not be reached: {0}")]
     Connect(String),
     #[error("it answered {status}: {message}")]
-    Status {
-        status: u16,
-        message: String,
-        retry_after: Option<Duration>,
-    },
+    Status { status: u16, message: String, retry_after: Option<Duration> },
     #[error("no word came in time")]
     FirstToken,
     #[error("the answer stalled")]

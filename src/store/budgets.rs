@@ -9,11 +9,8 @@ impl Store {
     /// The tokens that each agent has used or reserved in `day` (see `Timestamp::day`).
     pub(crate) fn agent_tokens(&self, day: i64) -> Result<Vec<(AgentId, u64)>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection
-                .prepare_cached("select agent_id, tokens from agent_days where day = ?1")?;
-            let rows = statement.query_map([day], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))
-            })?;
+            let mut statement = connection.prepare_cached("select agent_id, tokens from agent_days where day = ?1")?;
+            let rows = statement.query_map([day], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
             let mut used = Vec::new();
             for row in rows {
                 let (agent, tokens) = row?;
@@ -28,12 +25,7 @@ impl Store {
 }
 
 /// Adds `tokens`, which may be negative, to the agent's day; its sum does not go below zero.
-pub(super) fn charge(
-    connection: &Connection,
-    agent: &AgentId,
-    day: i64,
-    tokens: i64,
-) -> Result<(), StoreError> {
+pub(super) fn charge(connection: &Connection, agent: &AgentId, day: i64, tokens: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "insert into agent_days (agent_id, day, tokens) values (?1, ?2, max(0, ?3))

@@ -41,10 +41,7 @@ impl Store {
                      order by c.active_at_ms desc limit 1",
                 )?
                 .query_row(params![visitor.as_bytes(), agent.as_str()], |row| {
-                    Ok((
-                        row.get::<_, Option<[u8; 16]>>(0)?,
-                        row.get::<_, Option<i64>>(1)?,
-                    ))
+                    Ok((row.get::<_, Option<[u8; 16]>>(0)?, row.get::<_, Option<i64>>(1)?))
                 })
                 .optional()?;
             Ok(match latest {
@@ -59,18 +56,12 @@ impl Store {
 }
 
 /// Makes the visitor and the conversation if this is the first that is heard of them, and notes the activity.
-pub(super) fn touch(
-    connection: &Connection,
-    speaker: &Speaker,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let Speaker {
-        agent,
-        visitor,
-        conversation,
-    } = speaker;
+pub(super) fn touch(connection: &Connection, speaker: &Speaker, now: Timestamp) -> Result<(), StoreError> {
+    let Speaker { agent, visitor, conversation } = speaker;
     connection
-        .prepare_cached("insert into visitors (id, agent_id, created_at_ms) values (?1, ?2, ?3) on conflict do nothing")?
+        .prepare_cached(
+            "insert into visitors (id, agent_id, created_at_ms) values (?1, ?2, ?3) on conflict do nothing",
+        )?
         .execute(params![visitor.as_bytes(), agent.as_str(), now.ms()])?;
     connection
         .prepare_cached(
@@ -78,11 +69,6 @@ pub(super) fn touch(
              values (?1, ?2, ?3, ?4, ?4)
              on conflict (id) do update set active_at_ms = excluded.active_at_ms",
         )?
-        .execute(params![
-            conversation.as_bytes(),
-            visitor.as_bytes(),
-            agent.as_str(),
-            now.ms()
-        ])?;
+        .execute(params![conversation.as_bytes(), visitor.as_bytes(), agent.as_str(), now.ms()])?;
     Ok(())
 }

@@ -42,12 +42,7 @@ impl Store {
     }
 }
 
-fn insert(
-    connection: &Connection,
-    speaker: &Speaker,
-    event: &NewEvent,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+fn insert(connection: &Connection, speaker: &Speaker, event: &NewEvent, now: Timestamp) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "insert into events (id, conversation_id, type, client_id, client_time_ms, props, page_url, page_title,
@@ -70,11 +65,7 @@ fn insert(
     Ok(())
 }
 
-fn bytes_today(
-    connection: &Connection,
-    agent: &AgentId,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
+fn bytes_today(connection: &Connection, agent: &AgentId, now: Timestamp) -> Result<u64, StoreError> {
     let bytes: Option<i64> = connection
         .prepare_cached("select event_bytes from agent_days where agent_id = ?1 and day = ?2")?
         .query_row(params![agent.as_str(), now.day()], |row| row.get(0))
@@ -82,21 +73,12 @@ fn bytes_today(
     Ok(u64::try_from(bytes.unwrap_or(0)).unwrap_or(0))
 }
 
-fn add_bytes(
-    connection: &Connection,
-    agent: &AgentId,
-    now: Timestamp,
-    bytes: u64,
-) -> Result<(), StoreError> {
+fn add_bytes(connection: &Connection, agent: &AgentId, now: Timestamp, bytes: u64) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "insert into agent_days (agent_id, day, event_bytes) values (?1, ?2, ?3)
              on conflict (agent_id, day) do update set event_bytes = event_bytes + ?3",
         )?
-        .execute(params![
-            agent.as_str(),
-            now.day(),
-            i64::try_from(bytes).unwrap_or(i64::MAX)
-        ])?;
+        .execute(params![agent.as_str(), now.day(), i64::try_from(bytes).unwrap_or(i64::MAX)])?;
     Ok(())
 }

@@ -58,13 +58,10 @@ impl FaqIndex {
         let Some(index) = self.0.get(agent) else {
             return Vec::new();
         };
-        index
-            .lock()
-            .search(question, limit)
-            .unwrap_or_else(|error| {
-                tracing::warn!(%agent, %error, "the FAQ could not be searched");
-                Vec::new()
-            })
+        index.lock().search(question, limit).unwrap_or_else(|error| {
+            tracing::warn!(%agent, %error, "the FAQ could not be searched");
+            Vec::new()
+        })
     }
 }
 
@@ -72,11 +69,7 @@ impl AgentIndex {
     fn build(agent: &Agent) -> Result<Self, StoreError> {
         let connection = Connection::open_in_memory()?;
         // Porter's stemmer is for English alone.
-        let stemmer = if agent.appearance.language.starts_with("en") {
-            "porter "
-        } else {
-            ""
-        };
+        let stemmer = if agent.appearance.language.starts_with("en") { "porter " } else { "" };
         connection.execute_batch(&format!(
             "create virtual table faq using fts5 (question, answer, tokenize = '{stemmer}unicode61 remove_diacritics 2');
              create virtual table terms using fts5vocab (faq, row);"
@@ -84,16 +77,9 @@ impl AgentIndex {
         for (place, entry) in agent.faq.iter().enumerate() {
             connection
                 .prepare_cached("insert into faq (rowid, question, answer) values (?1, ?2, ?3)")?
-                .execute(params![
-                    i64::try_from(place).unwrap_or(i64::MAX),
-                    entry.question,
-                    entry.answer
-                ])?;
+                .execute(params![i64::try_from(place).unwrap_or(i64::MAX), entry.question, entry.answer])?;
         }
-        Ok(Self {
-            connection,
-            entries: agent.faq.len(),
-        })
+        Ok(Self { connection, entries: agent.faq.len() })
     }
 
     fn search(&self, question: &str, limit: usize) -> Result<Vec<FaqHit>, StoreError> {
@@ -116,20 +102,11 @@ impl AgentIndex {
         let ranks = self.ranks(&patterns.join(" OR "))?;
         let mut hits: Vec<_> = scores
             .into_iter()
-            .map(|(faq, score)| FaqHit {
-                faq,
-                score: score / weights,
-                good: score / weights >= GOOD,
-            })
+            .map(|(faq, score)| FaqHit { faq, score: score / weights, good: score / weights >= GOOD })
             .collect();
         let rank = |hit: &FaqHit| ranks.get(&hit.faq).copied().unwrap_or(0.0);
         // BM25 decides between entries that cover the same; it is smaller for the better one.
-        hits.sort_by(|a, b| {
-            b.score
-                .total_cmp(&a.score)
-                .then(rank(a).total_cmp(&rank(b)))
-                .then(a.faq.cmp(&b.faq))
-        });
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(rank(a).total_cmp(&rank(b))).then(a.faq.cmp(&b.faq)));
         hits.truncate(limit);
         Ok(hits)
     }
@@ -152,23 +129,16 @@ impl AgentIndex {
             "select rowid, rowid in (select rowid from faq where faq match '{question}: (' || ?1 || ')')
              from faq where faq match ?1",
         )?;
-        let rows =
-            statement.query_map([&pattern], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        let rows = statement.query_map([&pattern], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
         let entries = rows
-            .map(|row| {
-                row.map(|(place, in_question)| {
-                    (usize::try_from(place).unwrap_or(usize::MAX), in_question)
-                })
-            })
+            .map(|row| row.map(|(place, in_question)| (usize::try_from(place).unwrap_or(usize::MAX), in_question)))
             .collect::<Result<_, _>>()?;
         Ok(Found { pattern, entries })
     }
 
     /// The term of the FAQ that is one edit away, if there is one.
     fn correction(&self, word: &str) -> Result<Option<String>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("select term from terms where length(term) >= 4")?;
+        let mut statement = self.connection.prepare_cached("select term from terms where length(term) >= 4")?;
         let terms = statement.query_map([], |row| row.get::<_, String>(0))?;
         for term in terms {
             let term = term?;
@@ -184,15 +154,10 @@ impl AgentIndex {
     }
 
     fn ranks(&self, pattern: &str) -> Result<HashMap<usize, f64>, StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("select rowid, bm25(faq, 3.0, 1.0) from faq where faq match ?1")?;
-        let rows =
-            statement.query_map([pattern], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-        rows.map(|row| {
-            Ok(row.map(|(place, rank)| (usize::try_from(place).unwrap_or(usize::MAX), rank))?)
-        })
-        .collect()
+        let mut statement =
+            self.connection.prepare_cached("select rowid, bm25(faq, 3.0, 1.0) from faq where faq match ?1")?;
+        let rows = statement.query_map([pattern], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        rows.map(|row| Ok(row.map(|(place, rank)| (usize::try_from(place).unwrap_or(usize::MAX), rank))?)).collect()
     }
 }
 
@@ -201,11 +166,7 @@ impl AgentIndex {
 fn weight(documents: usize, entries: usize) -> f64 {
     const UNKNOWN: f64 = 0.75;
     let idf = |documents: f64| (1.0 + (entries as f64 + 1.0) / (documents + 0.5)).ln();
-    if documents == 0 {
-        UNKNOWN * idf(1.0)
-    } else {
-        idf(documents as f64)
-    }
+    if documents == 0 { UNKNOWN * idf(1.0) } else { idf(documents as f64) }
 }
 
 struct Found {
@@ -217,20 +178,13 @@ struct Found {
 /// An FTS5 query for one word: quoted, so that nothing a visitor writes is an operator; long words find longer ones too.
 fn pattern(word: &str) -> String {
     let quoted = format!("\"{}\"", word.replace('"', ""));
-    if word.chars().count() >= LONG_WORD_CHARS {
-        format!("({quoted} OR {quoted}*)")
-    } else {
-        quoted
-    }
+    if word.chars().count() >= LONG_WORD_CHARS { format!("({quoted} OR {quoted}*)") } else { quoted }
 }
 
 /// The words that say what is asked, in lower case, each once.
 fn content_words(question: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
-    let all = question
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase);
+    let all = question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase);
     for word in all.filter(|word| !STOP_WORDS.contains(&word.as_str())) {
         if !words.contains(&word) && words.len() < WORDS_MAX {
             words.push(word);
@@ -242,30 +196,25 @@ fn content_words(question: &str) -> Vec<String> {
 /// Words that say nothing of the subject, in the larger European languages.
 const STOP_WORDS: &[&str] = &[
     // English
-    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by",
-    "can", "could", "did", "do", "does", "for", "from", "get", "give", "has", "have", "hello",
-    "hey", "hi", "how", "i", "if", "in", "into", "is", "it", "its", "just", "know", "like", "ll",
-    "me", "much", "my", "need", "no", "not", "of", "on", "one", "or", "our", "please", "s",
-    "should", "so", "some", "tell", "than", "thank", "thanks", "that", "the", "their", "them",
-    "then", "there", "they", "this", "to", "use", "used", "ve", "want", "was", "we", "were",
-    "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "re",
-    "m", "t", "d", // German
-    "aber", "alle", "als", "am", "auch", "auf", "aus", "bei", "bin", "bitte", "da", "das", "dass",
-    "dem", "den", "der", "des", "die", "dies", "diese", "du", "ein", "eine", "einem", "einen",
-    "einer", "es", "für", "gibt", "habe", "haben", "hat", "ich", "ihr", "ihre", "im", "ist",
-    "kann", "kannst", "man", "mein", "meine", "mich", "mir", "mit", "muss", "nach", "nicht",
-    "oder", "sich", "sie", "sind", "und", "uns", "von", "vor", "wann", "warum", "was", "welche",
-    "wer", "werden", "wie", "will", "wir", "wird", "wo", "zu", "zum", "zur", "über", "viel",
+    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
+    "do", "does", "for", "from", "get", "give", "has", "have", "hello", "hey", "hi", "how", "i", "if", "in", "into",
+    "is", "it", "its", "just", "know", "like", "ll", "me", "much", "my", "need", "no", "not", "of", "on", "one", "or",
+    "our", "please", "s", "should", "so", "some", "tell", "than", "thank", "thanks", "that", "the", "their", "them",
+    "then", "there", "they", "this", "to", "use", "used", "ve", "want", "was", "we", "were", "what", "when", "where",
+    "which", "who", "why", "will", "with", "would", "you", "your", "re", "m", "t", "d", // German
+    "aber", "alle", "als", "am", "auch", "auf", "aus", "bei", "bin", "bitte", "da", "das", "dass", "dem", "den", "der",
+    "des", "die", "dies", "diese", "du", "ein", "eine", "einem", "einen", "einer", "es", "für", "gibt", "habe",
+    "haben", "hat", "ich", "ihr", "ihre", "im", "ist", "kann", "kannst", "man", "mein", "meine", "mich", "mir", "mit",
+    "muss", "nach", "nicht", "oder", "sich", "sie", "sind", "und", "uns", "von", "vor", "wann", "warum", "was",
+    "welche", "wer", "werden", "wie", "will", "wir", "wird", "wo", "zu", "zum", "zur", "über", "viel",
     // French
-    "au", "aux", "avec", "ce", "ces", "comment", "dans", "de", "du", "elle", "en", "est", "et",
-    "il", "je", "la", "le", "les", "mes", "mon", "ne", "nous", "ou", "où", "par", "pas", "peut",
-    "pour", "quand", "que", "quel", "quelle", "qui", "sont", "sur", "un", "une", "vos", "votre",
-    "vous", // Spanish, Italian, Portuguese, Dutch
-    "al", "como", "con", "cuando", "cuál", "cómo", "del", "el", "los", "las", "mi", "para", "por",
-    "puedo", "qué", "se", "son", "su", "una", "y", "che", "come", "di", "dove", "gli", "ho", "io",
-    "lo", "non", "per", "posso", "quando", "sono", "com", "não", "o", "os", "onde", "um", "uma",
-    "zijn", "een", "het", "ik", "hoe", "kan", "met", "naar", "niet", "van", "voor", "waar", "wat",
-    "welke",
+    "au", "aux", "avec", "ce", "ces", "comment", "dans", "de", "du", "elle", "en", "est", "et", "il", "je", "la", "le",
+    "les", "mes", "mon", "ne", "nous", "ou", "où", "par", "pas", "peut", "pour", "quand", "que", "quel", "quelle",
+    "qui", "sont", "sur", "un", "une", "vos", "votre", "vous", // Spanish, Italian, Portuguese, Dutch
+    "al", "como", "con", "cuando", "cuál", "cómo", "del", "el", "los", "las", "mi", "para", "por", "puedo", "qué",
+    "se", "son", "su", "una", "y", "che", "come", "di", "dove", "gli", "ho", "io", "lo", "non", "per", "posso",
+    "quando", "sono", "com", "não", "o", "os", "onde", "um", "uma", "zijn", "een", "het", "ik", "hoe", "kan", "met",
+    "naar", "niet", "van", "voor", "waar", "wat", "welke",
 ];
 
 #[cfg(test)]
@@ -278,66 +227,27 @@ mod tests {
         agent.appearance.language = language.into();
         agent.faq = faq
             .iter()
-            .map(|(question, answer)| Faq {
-                question: (*question).into(),
-                answer: (*answer).into(),
-                url: None,
-            })
+            .map(|(question, answer)| Faq { question: (*question).into(), answer: (*answer).into(), url: None })
             .collect();
         let id = agent.id().clone();
         (FaqIndex::build(&[Arc::new(agent)]).unwrap(), id)
     }
 
     const SHOP: &[(&str, &str)] = &[
-        (
-            "What does it cost?",
-            "The basic plan is 9 euros a month; the price of the team plan is 29 euros.",
-        ),
-        (
-            "How long does shipping take?",
-            "Orders leave us within a day and arrive after two to four days.",
-        ),
-        (
-            "Can I return an order?",
-            "Yes, within 30 days. The refund arrives within a week.",
-        ),
-        (
-            "Which payment methods do you accept?",
-            "Cards, PayPal and invoices for companies.",
-        ),
-        (
-            "Where are you located?",
-            "Our workshop is in Bremen, Germany.",
-        ),
-        (
-            "How do I reset my password?",
-            "Use the link \"forgot password\" on the login page.",
-        ),
-        (
-            "Do you ship abroad?",
-            "We deliver to all countries of the European Union.",
-        ),
-        (
-            "How can I contact support?",
-            "Write to help@shop.example or call on weekdays from nine to five.",
-        ),
-        (
-            "Is my data safe?",
-            "All data stays on our own servers in Germany and is encrypted.",
-        ),
-        (
-            "What are your opening hours?",
-            "The workshop is open from ten to six, Monday to Friday.",
-        ),
+        ("What does it cost?", "The basic plan is 9 euros a month; the price of the team plan is 29 euros."),
+        ("How long does shipping take?", "Orders leave us within a day and arrive after two to four days."),
+        ("Can I return an order?", "Yes, within 30 days. The refund arrives within a week."),
+        ("Which payment methods do you accept?", "Cards, PayPal and invoices for companies."),
+        ("Where are you located?", "Our workshop is in Bremen, Germany."),
+        ("How do I reset my password?", "Use the link \"forgot password\" on the login page."),
+        ("Do you ship abroad?", "We deliver to all countries of the European Union."),
+        ("How can I contact support?", "Write to help@shop.example or call on weekdays from nine to five."),
+        ("Is my data safe?", "All data stays on our own servers in Germany and is encrypted."),
+        ("What are your opening hours?", "The workshop is open from ten to six, Monday to Friday."),
     ];
 
     fn answered_by(index: &(FaqIndex, AgentId), question: &str) -> Option<usize> {
-        index
-            .0
-            .search(&index.1, question, 5)
-            .first()
-            .filter(|hit| hit.good)
-            .map(|hit| hit.faq)
+        index.0.search(&index.1, question, 5).first().filter(|hit| hit.good).map(|hit| hit.faq)
     }
 
     #[test]
@@ -387,10 +297,7 @@ mod tests {
             &[
                 ("Was kostet das?", "Der Basistarif kostet 9 Euro im Monat."),
                 ("Wie lange dauert der Versand?", "Zwei bis vier Tage."),
-                (
-                    "Kann ich eine Bestellung zurückgeben?",
-                    "Ja, innerhalb von 30 Tagen.",
-                ),
+                ("Kann ich eine Bestellung zurückgeben?", "Ja, innerhalb von 30 Tagen."),
             ],
         );
         for (question, expected) in [

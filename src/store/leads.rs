@@ -39,11 +39,7 @@ struct Old {
     values: String,
 }
 
-fn stored(
-    connection: &Connection,
-    speaker: &Speaker,
-    lead: &NewLead,
-) -> Result<Option<Old>, StoreError> {
+fn stored(connection: &Connection, speaker: &Speaker, lead: &NewLead) -> Result<Option<Old>, StoreError> {
     Ok(connection
         .prepare_cached(
             "select id, created_at_ms, fields,
@@ -92,12 +88,7 @@ fn insert(
             speaker.conversation.as_bytes(),
             now.ms(),
         ])?;
-    Ok(StoredLead {
-        id,
-        created: true,
-        created_at: now,
-        updated_at: now,
-    })
+    Ok(StoredLead { id, created: true, created_at: now, updated_at: now })
 }
 
 fn update(
@@ -108,7 +99,9 @@ fn update(
     now: Timestamp,
 ) -> Result<StoredLead, StoreError> {
     connection
-        .prepare_cached("insert into lead_history (lead_id, conversation_id, changed_at_ms, old) values (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "insert into lead_history (lead_id, conversation_id, changed_at_ms, old) values (?1, ?2, ?3, ?4)",
+        )?
         .execute(params![old.id.as_bytes(), speaker.conversation.as_bytes(), now.ms(), old.values])?;
     connection
         .prepare_cached(
@@ -134,27 +127,13 @@ fn update(
             speaker.conversation.as_bytes(),
             now.ms(),
         ])?;
-    Ok(StoredLead {
-        id: old.id,
-        created: false,
-        created_at: old.created_at,
-        updated_at: now,
-    })
+    Ok(StoredLead { id: old.id, created: false, created_at: old.created_at, updated_at: now })
 }
 
 /// The new fields, and of the old ones as many as the limit leaves room for.
-fn merged(
-    old: &BTreeMap<String, String>,
-    new: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let kept = old
-        .iter()
-        .filter(|(key, _)| !new.contains_key(*key))
-        .take(FIELDS_MAX.saturating_sub(new.len()));
-    new.iter()
-        .chain(kept)
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
+fn merged(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let kept = old.iter().filter(|(key, _)| !new.contains_key(*key)).take(FIELDS_MAX.saturating_sub(new.len()));
+    new.iter().chain(kept).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn json(fields: &BTreeMap<String, String>) -> String {

@@ -76,11 +76,7 @@ pub(crate) struct ConversationState {
 
 impl Store {
     /// The newest `limit` messages, oldest first.
-    pub(crate) fn recent_messages(
-        &self,
-        conversation: ConversationId,
-        limit: u32,
-    ) -> Result<Vec<Message>, StoreError> {
+    pub(crate) fn recent_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<Message>, StoreError> {
         self.read(|connection| recent(connection, conversation, limit))
     }
 
@@ -141,9 +137,7 @@ impl Store {
         let agent = agent.clone();
         self.write(move |connection| {
             connection
-                .prepare_cached(
-                    "update messages set charged_tokens = charged_tokens + ?2 where id = ?1",
-                )?
+                .prepare_cached("update messages set charged_tokens = charged_tokens + ?2 where id = ?1")?
                 .execute(params![question.as_bytes(), signed(reserved_tokens)])?;
             budgets::charge(connection, &agent, now.day(), signed(reserved_tokens))
         })
@@ -184,39 +178,23 @@ fn insert_answer(connection: &Connection, answer: &Answer) -> Result<(), StoreEr
         ])?;
     connection
         .prepare_cached("update conversations set active_at_ms = ?2 where id = ?1")?
-        .execute(params![
-            answer.conversation.as_bytes(),
-            answer.created_at.ms()
-        ])?;
+        .execute(params![answer.conversation.as_bytes(), answer.created_at.ms()])?;
     Ok(())
 }
 
 /// What was reserved gives way to what was used, on the question and in the agent's day.
 fn settle(connection: &Connection, answer: &Answer) -> Result<(), StoreError> {
     let (reserved, asked_at): (i64, i64) = connection
-        .prepare_cached(
-            "select coalesce(charged_tokens, 0), created_at_ms from messages where id = ?1",
-        )?
-        .query_row([answer.question.as_bytes()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+        .prepare_cached("select coalesce(charged_tokens, 0), created_at_ms from messages where id = ?1")?
+        .query_row([answer.question.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let charged = signed(answer.charged_tokens);
     connection
         .prepare_cached("update messages set charged_tokens = ?2 where id = ?1")?
         .execute(params![answer.question.as_bytes(), charged])?;
-    budgets::charge(
-        connection,
-        &answer.agent,
-        Timestamp::from_ms(asked_at).day(),
-        charged - reserved,
-    )
+    budgets::charge(connection, &answer.agent, Timestamp::from_ms(asked_at).day(), charged - reserved)
 }
 
-fn asked(
-    connection: &Connection,
-    conversation: ConversationId,
-    client_id: &str,
-) -> Result<Option<Asked>, StoreError> {
+fn asked(connection: &Connection, conversation: ConversationId, client_id: &str) -> Result<Option<Asked>, StoreError> {
     let found = connection
         .prepare_cached(
             "select id, created_at_ms, content, coalesce(charged_tokens, 0) from messages
@@ -278,11 +256,7 @@ fn spent(
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn recent(
-    connection: &Connection,
-    conversation: ConversationId,
-    limit: u32,
-) -> Result<Vec<Message>, StoreError> {
+fn recent(connection: &Connection, conversation: ConversationId, limit: u32) -> Result<Vec<Message>, StoreError> {
     let mut statement = connection.prepare_cached(
         "select id, role, content, status, created_at_ms from messages
          where conversation_id = ?1 order by seq desc limit ?2",

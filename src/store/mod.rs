@@ -94,9 +94,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Corrupt(error.to_string())
-            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
             _ => Self::Sqlite(error.to_string()),
         }
     }
@@ -116,19 +114,11 @@ struct Inner {
 impl Store {
     /// Opens the database of the folder, or makes it, and brings its schema up to date.
     pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&settings.folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&settings.folder)?;
         let path = settings.folder.join(FILE_NAME);
         // SQLite would make it readable for all; a link in its place could lead anywhere.
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
-        OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .custom_flags(no_follow)
-            .open(&path)?;
+        OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, &path)?;
         Ok(Self(Arc::new(Inner {
@@ -163,10 +153,7 @@ impl Store {
     }
 
     /// Runs `work` in one read transaction.
-    fn read<T>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut connection = self.0.readers.get().map_err(|_| StoreError::Busy)?;
         let transaction = connection.transaction()?;
         work(&transaction)
@@ -206,12 +193,7 @@ fn readers(path: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager
         .idle_timeout(None)
         .max_lifetime(None)
         .test_on_check_out(false)
-        .thread_pool(Arc::new(
-            ScheduledThreadPool::builder()
-                .num_threads(1)
-                .thread_name_pattern("readers")
-                .build(),
-        ))
+        .thread_pool(Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("readers").build()))
         .build(manager)
         .map_err(|error| StoreError::Io(error.to_string()))
 }
@@ -225,11 +207,7 @@ struct DiskFloor {
 
 impl DiskFloor {
     fn new(settings: &Settings) -> Self {
-        Self {
-            folder: settings.folder.clone(),
-            floor_bytes: settings.free_disk_floor_bytes,
-            looked: Mutex::default(),
-        }
+        Self { folder: settings.folder.clone(), floor_bytes: settings.free_disk_floor_bytes, looked: Mutex::default() }
     }
 
     fn check(&self, now: Duration) -> Result<(), StoreError> {
@@ -243,11 +221,7 @@ impl DiskFloor {
                 has_room
             }
         };
-        if has_room {
-            Ok(())
-        } else {
-            Err(StoreError::DiskFloor)
-        }
+        if has_room { Ok(()) } else { Err(StoreError::DiskFloor) }
     }
 }
 

@@ -18,48 +18,35 @@ static STEPS: [M<'static>; 3] = [
 
 /// Checks whose file it is and that it is whole, sets it up for durable commits and brings it to the newest schema.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let foreign = || StoreError::Foreign {
-        path: path.to_owned(),
-    };
-    let application_id: i32 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 =
-        connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    let foreign = || StoreError::Foreign { path: path.to_owned() };
+    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     match (application_id, tables) {
         (APPLICATION_ID, _) => check_health(connection)?,
         (0, 0) => connection.pragma_update(None, "application_id", APPLICATION_ID)?,
         _ => return Err(foreign()),
     }
-    let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
         return Err(StoreError::Io(format!(
             "the write-ahead log cannot be used there (SQLite says \"{mode}\"): put storage.folder on a local disk"
         )));
     }
     // The log is folded back after 16 MB; what it grew to beyond 64 MB under a long reader is given back.
-    connection
-        .execute_batch("pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 67108864;")?;
+    connection.execute_batch("pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 67108864;")?;
     migrate(connection)
 }
 
 fn check_health(connection: &Connection) -> Result<(), StoreError> {
     let health: String = connection.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
-    if health == "ok" {
-        Ok(())
-    } else {
-        Err(StoreError::Corrupt(health))
-    }
+    if health == "ok" { Ok(()) } else { Err(StoreError::Corrupt(health)) }
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let steps = Migrations::from_slice(&STEPS);
     steps.to_latest(connection).map_err(|error| match error {
         Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
-            StoreError::TooNew {
-                found: steps.current_version(connection).map_or(0, found),
-                known: STEPS.len(),
-            }
+            StoreError::TooNew { found: steps.current_version(connection).map_or(0, found), known: STEPS.len() }
         }
         Error::RusqliteError { err, .. } => err.into(),
         error => StoreError::Sqlite(error.to_string()),
@@ -86,13 +73,9 @@ mod tests {
         let mut statement = connection
             .prepare("select sql from sqlite_schema where sql is not null order by tbl_name, type desc, name")
             .unwrap();
-        let statements = statement
-            .query_map([], |row| row.get::<_, String>(0))
-            .unwrap();
+        let statements = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
         let head = "-- The schema as the numbered files make it. Generated: UPDATE_SCHEMA=1 cargo test schema\n";
-        statements.fold(head.to_owned(), |text, sql| {
-            format!("{text}\n{};\n", sql.unwrap())
-        })
+        statements.fold(head.to_owned(), |text, sql| format!("{text}\n{};\n", sql.unwrap()))
     }
 
     #[test]
@@ -107,12 +90,7 @@ mod tests {
     #[test]
     fn every_numbered_file_is_a_step() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql");
-        let names = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        assert_eq!(
-            names.filter(|name| name.starts_with('0')).count(),
-            STEPS.len()
-        );
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert_eq!(names.filter(|name| name.starts_with('0')).count(), STEPS.len());
     }
 }

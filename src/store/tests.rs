@@ -19,11 +19,7 @@ const DAY_MS: i64 = 86_400_000;
 const NOW: Timestamp = Timestamp::from_ms(20_000 * DAY_MS + 1000);
 
 fn settings(scratch: &Scratch) -> Settings {
-    Settings {
-        folder: scratch.path().join("data"),
-        readers: 4,
-        free_disk_floor_bytes: 0,
-    }
+    Settings { folder: scratch.path().join("data"), readers: 4, free_disk_floor_bytes: 0 }
 }
 
 fn open(scratch: &Scratch) -> Store {
@@ -35,19 +31,10 @@ fn agent(id: &str) -> AgentId {
 }
 
 fn speaker() -> Speaker {
-    Speaker {
-        agent: agent("demo"),
-        visitor: VisitorId::new(),
-        conversation: ConversationId::new(NOW),
-    }
+    Speaker { agent: agent("demo"), visitor: VisitorId::new(), conversation: ConversationId::new(NOW) }
 }
 
-fn question(
-    speaker: &Speaker,
-    content: &str,
-    client_id: Option<&str>,
-    at: Timestamp,
-) -> NewQuestion {
+fn question(speaker: &Speaker, content: &str, client_id: Option<&str>, at: Timestamp) -> NewQuestion {
     NewQuestion {
         speaker: speaker.clone(),
         id: MessageId::new(at),
@@ -68,10 +55,7 @@ fn answer(speaker: &Speaker, question: MessageId, content: &str, charged_tokens:
         content: content.into(),
         status: Status::Complete,
         finish_reason: FinishReason::Stop,
-        usage: Usage {
-            input_tokens: 7,
-            output_tokens: 3,
-        },
+        usage: Usage { input_tokens: 7, output_tokens: 3 },
         model: "m".into(),
         created_at: NOW,
         charged_tokens,
@@ -103,23 +87,11 @@ fn event(client_id: Option<&str>) -> NewEvent {
 }
 
 fn count(store: &Store, table: &str) -> i64 {
-    store
-        .read(|db| {
-            Ok(
-                db.query_row(&format!("select count(*) from {table}"), [], |row| {
-                    row.get(0)
-                })?,
-            )
-        })
-        .unwrap()
+    store.read(|db| Ok(db.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))?)).unwrap()
 }
 
 fn tokens_today(store: &Store) -> u64 {
-    store
-        .agent_tokens(NOW.day())
-        .unwrap()
-        .first()
-        .map_or(0, |(_, tokens)| *tokens)
+    store.agent_tokens(NOW.day()).unwrap().first().map_or(0, |(_, tokens)| *tokens)
 }
 
 #[test]
@@ -139,15 +111,9 @@ fn what_was_committed_is_there_after_opening_again() {
     let question = question(&speaker, "hi", None, NOW);
     store.insert_question(question.clone()).wait().unwrap();
     store.close();
-    assert!(matches!(
-        store.insert_question(question).wait(),
-        Err(StoreError::Closed)
-    ));
+    assert!(matches!(store.insert_question(question).wait(), Err(StoreError::Closed)));
     let again = open(&scratch);
-    assert_eq!(
-        again.recent_messages(speaker.conversation, 30).unwrap()[0].content,
-        "hi"
-    );
+    assert_eq!(again.recent_messages(speaker.conversation, 30).unwrap()[0].content, "hi");
 }
 
 #[test]
@@ -162,38 +128,19 @@ fn a_database_that_is_newer_or_another_programs_is_refused() {
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     let error = Store::open(&settings(&scratch)).err().unwrap();
-    assert!(
-        matches!(
-            error,
-            StoreError::TooNew {
-                found: 99,
-                known: 3
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::TooNew { found: 99, known: 3 }), "{error}");
 
     let scratch = Scratch::new();
     std::fs::create_dir(scratch.path().join("data")).unwrap();
     let db = Connection::open(scratch.path().join("data").join(FILE_NAME)).unwrap();
     db.execute_batch("create table theirs (x)").unwrap();
     drop(db);
-    assert!(matches!(
-        Store::open(&settings(&scratch)),
-        Err(StoreError::Foreign { .. })
-    ));
+    assert!(matches!(Store::open(&settings(&scratch)), Err(StoreError::Foreign { .. })));
 
     let scratch = Scratch::new();
     std::fs::create_dir(scratch.path().join("data")).unwrap();
-    std::fs::write(
-        scratch.path().join("data").join(FILE_NAME),
-        "not a database at all, but long enough",
-    )
-    .unwrap();
-    assert!(matches!(
-        Store::open(&settings(&scratch)),
-        Err(StoreError::Corrupt(_))
-    ));
+    std::fs::write(scratch.path().join("data").join(FILE_NAME), "not a database at all, but long enough").unwrap();
+    assert!(matches!(Store::open(&settings(&scratch)), Err(StoreError::Corrupt(_))));
 }
 
 #[test]
@@ -231,9 +178,8 @@ fn many_writers_share_commits() {
         let _ = gate.recv();
         Ok(())
     });
-    let commits: Vec<_> = (0..200)
-        .map(|n| store.insert_question(question(&speaker, &n.to_string(), None, NOW)))
-        .collect();
+    let commits: Vec<_> =
+        (0..200).map(|n| store.insert_question(question(&speaker, &n.to_string(), None, NOW))).collect();
     open_gate.send(()).unwrap();
     first.wait().unwrap();
     for commit in commits {
@@ -257,16 +203,8 @@ fn a_queue_that_is_full_refuses_at_once() {
     let commits: Vec<_> = (0..6000).map(|_| store.write(|_| Ok(()))).collect();
     open_gate.send(()).unwrap();
     first.wait().unwrap();
-    let refused = commits
-        .into_iter()
-        .filter_map(|commit| commit.wait().err())
-        .collect::<Vec<_>>();
-    assert!(
-        !refused.is_empty()
-            && refused
-                .iter()
-                .all(|error| matches!(error, StoreError::Busy))
-    );
+    let refused = commits.into_iter().filter_map(|commit| commit.wait().err()).collect::<Vec<_>>();
+    assert!(!refused.is_empty() && refused.iter().all(|error| matches!(error, StoreError::Busy)));
 }
 
 #[test]
@@ -274,34 +212,14 @@ fn a_visitor_resumes_its_latest_conversation_with_its_own_agent() {
     let scratch = Scratch::new();
     let store = open(&scratch);
     let early = speaker();
-    let late = Speaker {
-        conversation: ConversationId::new(NOW),
-        ..early.clone()
-    };
-    store
-        .insert_question(question(&early, "a", None, NOW))
-        .wait()
-        .unwrap();
-    store
-        .insert_question(question(&late, "b", None, NOW.plus(Duration::from_secs(5))))
-        .wait()
-        .unwrap();
-    let resume = |agent_id: &str, visitor, since: Timestamp| {
-        store.resume(&agent(agent_id), visitor, since).unwrap()
-    };
-    assert_eq!(
-        resume("demo", early.visitor, NOW),
-        Resume::Conversation(late.conversation)
-    );
-    assert_eq!(
-        resume("demo", early.visitor, NOW.plus(Duration::from_secs(5))),
-        Resume::NoConversation
-    );
+    let late = Speaker { conversation: ConversationId::new(NOW), ..early.clone() };
+    store.insert_question(question(&early, "a", None, NOW)).wait().unwrap();
+    store.insert_question(question(&late, "b", None, NOW.plus(Duration::from_secs(5)))).wait().unwrap();
+    let resume = |agent_id: &str, visitor, since: Timestamp| store.resume(&agent(agent_id), visitor, since).unwrap();
+    assert_eq!(resume("demo", early.visitor, NOW), Resume::Conversation(late.conversation));
+    assert_eq!(resume("demo", early.visitor, NOW.plus(Duration::from_secs(5))), Resume::NoConversation);
     assert_eq!(resume("other", early.visitor, NOW), Resume::UnknownVisitor);
-    assert_eq!(
-        resume("demo", VisitorId::new(), NOW),
-        Resume::UnknownVisitor
-    );
+    assert_eq!(resume("demo", VisitorId::new(), NOW), Resume::UnknownVisitor);
 }
 
 #[test]
@@ -313,26 +231,13 @@ fn messages_come_back_in_order_and_the_newest_are_kept() {
         let question = question(&speaker, &format!("q{n}"), None, NOW);
         let id = question.id;
         store.insert_question(question).wait().unwrap();
-        store
-            .finish_answer(answer(&speaker, id, &format!("a{n}"), 10))
-            .wait()
-            .unwrap();
+        store.finish_answer(answer(&speaker, id, &format!("a{n}"), 10)).wait().unwrap();
     }
     let messages = store.recent_messages(speaker.conversation, 30).unwrap();
     assert_eq!(messages.len(), 30);
-    assert_eq!(
-        (
-            messages[0].content.as_str(),
-            messages[0].role,
-            messages[0].status
-        ),
-        ("q5", Role::User, None)
-    );
+    assert_eq!((messages[0].content.as_str(), messages[0].role, messages[0].status), ("q5", Role::User, None));
     let last = &messages[29];
-    assert_eq!(
-        (last.content.as_str(), last.role, last.status),
-        ("a19", Role::Assistant, Some(Status::Complete))
-    );
+    assert_eq!((last.content.as_str(), last.role, last.status), ("a19", Role::Assistant, Some(Status::Complete)));
 }
 
 #[test]
@@ -343,45 +248,17 @@ fn a_question_is_found_by_its_client_id_with_its_answer_or_without() {
     let question = question(&speaker, "hi", Some("c1"), NOW);
     store.insert_question(question.clone()).wait().unwrap();
     let state = |id: &str| {
-        store
-            .conversation_state(
-                speaker.conversation,
-                Some(id),
-                NOW.minus(Duration::from_secs(1)),
-                10,
-            )
-            .unwrap()
+        store.conversation_state(speaker.conversation, Some(id), NOW.minus(Duration::from_secs(1)), 10).unwrap()
     };
     assert_eq!(state("c2").asked, None);
     let asked = state("c1").asked.unwrap();
-    assert_eq!(
-        (
-            asked.question.id,
-            asked.charged_tokens,
-            asked.answer.is_none()
-        ),
-        (question.id, 1000, true)
-    );
-    assert!(
-        store.insert_question(question.clone()).wait().is_err(),
-        "an id counts once"
-    );
-    store
-        .finish_answer(answer(&speaker, question.id, "yes", 10))
-        .wait()
-        .unwrap();
+    assert_eq!((asked.question.id, asked.charged_tokens, asked.answer.is_none()), (question.id, 1000, true));
+    assert!(store.insert_question(question.clone()).wait().is_err(), "an id counts once");
+    store.finish_answer(answer(&speaker, question.id, "yes", 10)).wait().unwrap();
     let answered = state("c1").asked.unwrap().answer.unwrap();
     assert_eq!(answered.message.content, "yes");
-    assert_eq!(
-        answered.usage,
-        Usage {
-            input_tokens: 7,
-            output_tokens: 3
-        }
-    );
-    let other = store
-        .conversation_state(ConversationId::new(NOW), Some("c1"), NOW, 10)
-        .unwrap();
+    assert_eq!(answered.usage, Usage { input_tokens: 7, output_tokens: 3 });
+    let other = store.conversation_state(ConversationId::new(NOW), Some("c1"), NOW, 10).unwrap();
     assert_eq!(other.asked, None, "of this conversation alone");
 }
 
@@ -393,58 +270,19 @@ fn what_was_reserved_is_settled_on_the_question_and_in_the_agents_day() {
     let question = question(&speaker, "hi", None, NOW);
     store.insert_question(question.clone()).wait().unwrap();
     assert_eq!(tokens_today(&store), 1000);
-    store
-        .finish_answer(answer(&speaker, question.id, "", 0))
-        .wait()
-        .unwrap();
-    assert_eq!(
-        (tokens_today(&store), count(&store, "messages")),
-        (0, 1),
-        "an answer without a word is no answer"
-    );
-    store
-        .reask(question.id, &speaker.agent, NOW, 1000)
-        .wait()
-        .unwrap();
+    store.finish_answer(answer(&speaker, question.id, "", 0)).wait().unwrap();
+    assert_eq!((tokens_today(&store), count(&store, "messages")), (0, 1), "an answer without a word is no answer");
+    store.reask(question.id, &speaker.agent, NOW, 1000).wait().unwrap();
     assert_eq!(tokens_today(&store), 1000);
-    store
-        .finish_answer(answer(&speaker, question.id, "yes", 300))
-        .wait()
-        .unwrap();
+    store.finish_answer(answer(&speaker, question.id, "yes", 300)).wait().unwrap();
     assert_eq!(tokens_today(&store), 300);
-    let state = store
-        .conversation_state(
-            speaker.conversation,
-            None,
-            NOW.minus(Duration::from_secs(1)),
-            10,
-        )
-        .unwrap();
-    assert_eq!(
-        state.spent,
-        [Spent {
-            question: question.id,
-            at: NOW,
-            tokens: 300
-        }]
-    );
-    let later = store
-        .conversation_state(speaker.conversation, None, NOW, 10)
-        .unwrap();
+    let state = store.conversation_state(speaker.conversation, None, NOW.minus(Duration::from_secs(1)), 10).unwrap();
+    assert_eq!(state.spent, [Spent { question: question.id, at: NOW, tokens: 300 }]);
+    let later = store.conversation_state(speaker.conversation, None, NOW, 10).unwrap();
     assert!(later.spent.is_empty(), "it has left the window");
-    let earlier = store
-        .conversation_state(
-            speaker.conversation,
-            None,
-            NOW.minus(Duration::from_secs(86_400)),
-            10,
-        )
-        .unwrap();
-    assert_eq!(
-        earlier.spent.len(),
-        1,
-        "what a clock that stepped back left in the future counts"
-    );
+    let earlier =
+        store.conversation_state(speaker.conversation, None, NOW.minus(Duration::from_secs(86_400)), 10).unwrap();
+    assert_eq!(earlier.spent.len(), 1, "what a clock that stepped back left in the future counts");
 }
 
 #[test]
@@ -455,43 +293,24 @@ fn a_lead_is_one_row_for_each_agent_and_address_however_many_come_at_once() {
         let threads: Vec<_> = (0..30)
             .map(|_| {
                 scope.spawn(|| {
-                    store
-                        .upsert_lead(speaker(), LeadId::new(NOW), lead("ann@example.com"), NOW)
-                        .wait()
-                        .unwrap()
+                    store.upsert_lead(speaker(), LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap()
                 })
             })
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(count(&store, "leads"), 1);
     assert_eq!(stored.iter().filter(|lead| lead.created).count(), 1);
     assert!(stored.iter().all(|lead| lead.id == stored[0].id));
-    let other = Speaker {
-        agent: agent("other"),
-        ..speaker()
-    };
-    assert!(
-        store
-            .upsert_lead(other, LeadId::new(NOW), lead("ann@example.com"), NOW)
-            .wait()
-            .unwrap()
-            .created
-    );
+    let other = Speaker { agent: agent("other"), ..speaker() };
+    assert!(store.upsert_lead(other, LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap().created);
 }
 
 #[test]
 fn an_update_overwrites_what_it_brings_keeps_what_it_does_not_and_is_remembered() {
     let scratch = Scratch::new();
     let store = open(&scratch);
-    let fields = |list: &[(&str, &str)]| {
-        list.iter()
-            .map(|(key, value)| ((*key).into(), (*value).into()))
-            .collect()
-    };
+    let fields = |list: &[(&str, &str)]| list.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
     let first = NewLead {
         name: Some("Ann".into()),
         phone: Some("1".into()),
@@ -499,38 +318,17 @@ fn an_update_overwrites_what_it_brings_keeps_what_it_does_not_and_is_remembered(
         fields: fields(&[("size", "5"), ("plan", "a")]),
         ..lead("ann@example.com")
     };
-    let second = NewLead {
-        phone: Some("2".into()),
-        fields: fields(&[("plan", "b")]),
-        ..lead("ann@example.com")
-    };
-    store
-        .upsert_lead(speaker(), LeadId::new(NOW), first, NOW)
-        .wait()
-        .unwrap();
+    let second = NewLead { phone: Some("2".into()), fields: fields(&[("plan", "b")]), ..lead("ann@example.com") };
+    store.upsert_lead(speaker(), LeadId::new(NOW), first, NOW).wait().unwrap();
     let later = NOW.plus(Duration::from_secs(9));
-    let stored = store
-        .upsert_lead(speaker(), LeadId::new(later), second, later)
-        .wait()
-        .unwrap();
-    assert_eq!(
-        (stored.created, stored.created_at, stored.updated_at),
-        (false, NOW, later)
-    );
+    let stored = store.upsert_lead(speaker(), LeadId::new(later), second, later).wait().unwrap();
+    assert_eq!((stored.created, stored.created_at, stored.updated_at), (false, NOW, later));
     let row = store
         .read(|db| {
             Ok(db.query_row(
                 "select name, phone, consent, fields, (select old from lead_history) from leads",
                 [],
-                |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get::<_, String>(3)?,
-                        row.get::<_, String>(4)?,
-                    ))
-                },
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get::<_, String>(3)?, row.get::<_, String>(4)?)),
             )?)
         })
         .unwrap();
@@ -546,42 +344,22 @@ fn a_repeated_event_counts_once_and_a_batch_is_stored_whole_or_not_at_all() {
     let store = open(&scratch);
     let speaker = speaker();
     let insert = |events: Vec<NewEvent>, bytes_max| {
-        store
-            .insert_events(speaker.clone(), events, bytes_max, NOW)
-            .unwrap()
-            .wait()
-            .unwrap()
+        store.insert_events(speaker.clone(), events, bytes_max, NOW).unwrap().wait().unwrap()
     };
-    assert_eq!(
-        insert(
-            vec![event(Some("a")), event(Some("a")), event(None), event(None)],
-            10_000
-        ),
-        Stored::Accepted(4)
-    );
+    assert_eq!(insert(vec![event(Some("a")), event(Some("a")), event(None), event(None)], 10_000), Stored::Accepted(4));
     assert_eq!(insert(vec![event(Some("a"))], 10_000), Stored::Accepted(1));
     assert_eq!(count(&store, "events"), 3);
-    assert_eq!(
-        insert(vec![event(None); 50], 1000),
-        Stored::DailyAllowanceSpent
-    );
+    assert_eq!(insert(vec![event(None); 50], 1000), Stored::DailyAllowanceSpent);
     assert_eq!(count(&store, "events"), 3);
 }
 
 #[test]
 fn below_the_floor_of_disk_space_events_are_refused_and_messages_are_not() {
     let scratch = Scratch::new();
-    let store = Store::open(&Settings {
-        free_disk_floor_bytes: u64::MAX,
-        ..settings(&scratch)
-    })
-    .unwrap();
+    let store = Store::open(&Settings { free_disk_floor_bytes: u64::MAX, ..settings(&scratch) }).unwrap();
     let refused = store.insert_events(speaker(), vec![event(None)], 10_000, NOW);
     assert!(matches!(refused, Err(StoreError::DiskFloor)));
-    store
-        .insert_question(question(&speaker(), "hi", None, NOW))
-        .wait()
-        .unwrap();
+    store.insert_question(question(&speaker(), "hi", None, NOW)).wait().unwrap();
 }
 
 #[test]
@@ -607,9 +385,6 @@ fn no_query_of_a_request_reads_a_whole_table() {
                 Ok(steps.collect::<Result<Vec<_>, _>>()?.join("; "))
             })
             .unwrap();
-        assert!(
-            plan.contains("SEARCH") && !plan.contains("SCAN") && !plan.contains("TEMP B-TREE"),
-            "{query}: {plan}"
-        );
+        assert!(plan.contains("SEARCH") && !plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
     }
 }

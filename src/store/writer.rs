@@ -52,19 +52,8 @@ impl Writer {
         let state = is_failing.clone();
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || {
-                Loop {
-                    connection,
-                    is_failing: state,
-                    has_written: false,
-                }
-                .run(&receiver)
-            })?;
-        Ok(Self {
-            queue: Mutex::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
-            is_failing,
-        })
+            .spawn(move || Loop { connection, is_failing: state, has_written: false }.run(&receiver))?;
+        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing })
     }
 
     pub(super) fn write<T: Send + 'static>(
@@ -74,9 +63,7 @@ impl Writer {
         let (answer, commit) = mpsc::sync_channel(1);
         let refuse = answer.clone();
         let job: Job = Box::new(move |transaction| {
-            let result = transaction
-                .map_err(StoreError::clone)
-                .and_then(|connection| in_savepoint(connection, work));
+            let result = transaction.map_err(StoreError::clone).and_then(|connection| in_savepoint(connection, work));
             // A caller that no longer waits needs no answer.
             Box::new(move |committed| {
                 let _ = answer.send(committed.map_err(StoreError::clone).and(result));
@@ -120,8 +107,7 @@ fn in_savepoint<T>(
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     connection.prepare_cached("savepoint job")?.execute([])?;
-    let result = catch_unwind(AssertUnwindSafe(|| work(connection)))
-        .unwrap_or_else(|_| Err(StoreError::Panicked));
+    let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(StoreError::Panicked));
     // A full disk may have undone the whole transaction, and the savepoint with it.
     if connection.is_autocommit() {
         return result.and(Err(StoreError::Full));
@@ -145,11 +131,7 @@ impl Loop {
     fn run(mut self, queue: &Receiver<Job>) {
         loop {
             match queue.recv_timeout(IDLE) {
-                Ok(first) => self.commit(
-                    std::iter::once(first)
-                        .chain(queue.try_iter())
-                        .take(BATCH_MAX),
-                ),
+                Ok(first) => self.commit(std::iter::once(first).chain(queue.try_iter()).take(BATCH_MAX)),
                 Err(RecvTimeoutError::Timeout) => self.idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -159,10 +141,7 @@ impl Loop {
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
         self.has_written = true;
-        let begun = self
-            .connection
-            .execute_batch("begin immediate")
-            .map_err(StoreError::from);
+        let begun = self.connection.execute_batch("begin immediate").map_err(StoreError::from);
         let settled: Vec<Settle> = jobs.map(|job| job(self.transaction(&begun))).collect();
         let result = begun.and_then(|()| self.end_transaction());
         self.note(result.as_ref().err());
@@ -172,16 +151,9 @@ impl Loop {
     }
 
     /// The open transaction, or why there is none: outside of one a savepoint would commit on its own.
-    fn transaction<'a>(
-        &'a self,
-        begun: &'a Result<(), StoreError>,
-    ) -> Result<&'a Connection, &'a StoreError> {
+    fn transaction<'a>(&'a self, begun: &'a Result<(), StoreError>) -> Result<&'a Connection, &'a StoreError> {
         begun.as_ref()?;
-        if self.connection.is_autocommit() {
-            Err(&StoreError::Full)
-        } else {
-            Ok(&self.connection)
-        }
+        if self.connection.is_autocommit() { Err(&StoreError::Full) } else { Ok(&self.connection) }
     }
 
     fn end_transaction(&self) -> Result<(), StoreError> {
@@ -219,21 +191,13 @@ impl Loop {
 
     /// Nobody may be writing: sees for itself whether it works again. The same value makes a commit all the same.
     fn probe(&self) -> Result<(), StoreError> {
-        let version: i32 = self
-            .connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok(self
-            .connection
-            .pragma_update(None, "user_version", version)?)
+        let version: i32 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok(self.connection.pragma_update(None, "user_version", version)?)
     }
 
     /// The log begins at zero again, unless a reader is still in it.
     fn fold_log_back(&mut self) {
-        match self
-            .connection
-            .query_row("pragma wal_checkpoint(truncate)", [], |row| {
-                row.get::<_, i32>(0)
-            }) {
+        match self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i32>(0)) {
             Ok(is_busy) => self.has_written = is_busy != 0,
             Err(error) => tracing::warn!(%error, "storage: the log could not be folded back"),
         }

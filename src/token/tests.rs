@@ -17,11 +17,7 @@ fn tokens() -> Tokens {
 fn signed(tokens: &Tokens) -> (Signed, VisitorId, ConversationId) {
     let (visitor, conversation) = (VisitorId::new(), ConversationId::new(NOW));
     let agent = AgentId::parse("demo").unwrap();
-    (
-        tokens.sign(&agent, visitor, conversation, NOW),
-        visitor,
-        conversation,
-    )
+    (tokens.sign(&agent, visitor, conversation, NOW), visitor, conversation)
 }
 
 fn base64url(bytes: &[u8]) -> String {
@@ -31,13 +27,8 @@ fn base64url(bytes: &[u8]) -> String {
 
 /// A token with any header and claims, signed with the HS256 key of letter `a`.
 fn forged(header: &Value, claims: &Value) -> String {
-    let body = format!(
-        "{}.{}",
-        base64url(header.to_string().as_bytes()),
-        base64url(claims.to_string().as_bytes())
-    );
-    let tag =
-        HS256Key::from_bytes(secret('a').expose().as_bytes()).authentication_tag(body.as_bytes());
+    let body = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(claims.to_string().as_bytes()));
+    let tag = HS256Key::from_bytes(secret('a').expose().as_bytes()).authentication_tag(body.as_bytes());
     format!("{body}.{}", base64url(&tag))
 }
 
@@ -67,8 +58,7 @@ fn what_was_signed_is_read_back() {
 fn a_token_lives_an_hour_and_not_a_second_more() {
     let tokens = tokens();
     let (signed, ..) = signed(&tokens);
-    let at =
-        |seconds: i64| tokens.verify(&signed.token, Timestamp::from_ms((NOW_S + seconds) * 1000));
+    let at = |seconds: i64| tokens.verify(&signed.token, Timestamp::from_ms((NOW_S + seconds) * 1000));
     assert!(at(3599).is_ok());
     assert_eq!(at(3600), Err(TokenError::Expired));
     assert_eq!(at(3601), Err(TokenError::Expired));
@@ -80,22 +70,13 @@ fn a_clock_that_steps_back_signs_nobody_out() {
     let tokens = tokens();
     let (signed, ..) = signed(&tokens);
     for seconds in [-1, -2, -3600] {
-        assert!(
-            tokens
-                .verify(&signed.token, Timestamp::from_ms((NOW_S + seconds) * 1000))
-                .is_ok(),
-            "{seconds}"
-        );
+        assert!(tokens.verify(&signed.token, Timestamp::from_ms((NOW_S + seconds) * 1000)).is_ok(), "{seconds}");
     }
 }
 
 #[test]
 fn the_reference_forgery_is_accepted_so_the_others_fail_for_their_own_reason() {
-    assert!(
-        tokens()
-            .verify(&forged(&good_header(), &good_claims()), NOW)
-            .is_ok()
-    );
+    assert!(tokens().verify(&forged(&good_header(), &good_claims()), NOW).is_ok());
 }
 
 #[test]
@@ -117,11 +98,7 @@ fn headers_with_tricks_are_refused() {
         json!({"alg": "HS256", "typ": "JWT", "kid": "' or 1=1 --"}),
         json!({"alg": "HS256", "typ": "JWT", "kid": kid, "crit": ["x"]}),
     ] {
-        assert_eq!(
-            tokens().verify(&forged(&header, &good_claims()), NOW),
-            Err(TokenError::Invalid),
-            "{header}"
-        );
+        assert_eq!(tokens().verify(&forged(&header, &good_claims()), NOW), Err(TokenError::Invalid), "{header}");
     }
 }
 
@@ -130,11 +107,7 @@ fn all_seven_claims_must_be_there_and_fit() {
     for name in ["iss", "sub", "aid", "cid", "iat", "exp", "jti"] {
         let mut claims = good_claims();
         claims.as_object_mut().unwrap().remove(name);
-        assert_eq!(
-            tokens().verify(&forged(&good_header(), &claims), NOW),
-            Err(TokenError::Invalid),
-            "{name}"
-        );
+        assert_eq!(tokens().verify(&forged(&good_header(), &claims), NOW), Err(TokenError::Invalid), "{name}");
     }
     for (name, value) in [
         ("iss", json!("Widget")),
@@ -153,11 +126,7 @@ fn all_seven_claims_must_be_there_and_fit() {
     ] {
         let mut claims = good_claims();
         claims[name] = value.clone();
-        assert_eq!(
-            tokens().verify(&forged(&good_header(), &claims), NOW),
-            Err(TokenError::Invalid),
-            "{name} {value}"
-        );
+        assert_eq!(tokens().verify(&forged(&good_header(), &claims), NOW), Err(TokenError::Invalid), "{name} {value}");
     }
 }
 
@@ -185,10 +154,7 @@ fn damaged_tokens_are_refused() {
     assert_eq!(other.verify(&token, NOW), Err(TokenError::Invalid));
     let stronger = HS512Key::from_bytes(secret('a').expose().as_bytes());
     let claims = jwt_simple::claims::Claims::create(JwtDuration::from_secs(3600));
-    assert_eq!(
-        tokens.verify(&stronger.authenticate(claims).unwrap(), NOW),
-        Err(TokenError::Invalid)
-    );
+    assert_eq!(tokens.verify(&stronger.authenticate(claims).unwrap(), NOW), Err(TokenError::Invalid));
 }
 
 #[test]
@@ -207,11 +173,5 @@ fn a_key_is_rotated_without_signing_anybody_out() {
 #[test]
 fn short_keys_are_refused() {
     let short = Secret::new("a".repeat(31));
-    assert_eq!(
-        Tokens::new(&[secret('a'), short]).err(),
-        Some(KeyError::Short {
-            position: 2,
-            found: 31
-        })
-    );
+    assert_eq!(Tokens::new(&[secret('a'), short]).err(), Some(KeyError::Short { position: 2, found: 31 }));
 }

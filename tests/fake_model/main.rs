@@ -14,11 +14,7 @@ use fake_model::{FakeModel, Step, done, finish, head, last_chunk, token, usage};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut number = |default: u64| {
-        arguments
-            .next()
-            .map_or(default, |text| text.parse().expect("a whole number"))
-    };
+    let mut number = |default: u64| arguments.next().map_or(default, |text| text.parse().expect("a whole number"));
     let (port, tokens, pause) = (number(8081), number(40), Duration::from_millis(number(50)));
     let model = FakeModel::start_on(&format!("127.0.0.1:{port}"));
     model.always(move |_| {

@@ -16,7 +16,8 @@
 //! Without a script it says "Hello from the scripted model." with usage and `[DONE]`. A script runs step by step; when it
 //! ends, the connection waits for its next request, unless a step closed it. Standard library only.
 
-#![allow(dead_code)] // each user needs another part
+#![allow(dead_code, unreachable_pub)] // each user needs another part of it, and sees it from another place
+#![allow(clippy::expect_used)] // part of the tests
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -90,12 +91,7 @@ impl Recorded {
             .lines()
             .skip(1)
             .filter_map(|line| line.split_once(':'))
-            .find_map(|(known, value)| {
-                known
-                    .trim()
-                    .eq_ignore_ascii_case(name)
-                    .then(|| value.trim())
-            })
+            .find_map(|(known, value)| known.trim().eq_ignore_ascii_case(name).then(|| value.trim()))
     }
 }
 
@@ -131,15 +127,11 @@ impl FakeModel {
 
     pub fn start_on(address: &str) -> Self {
         let listener = TcpListener::bind(address).expect("the model's port is free");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 scripts: VecDeque::new(),
-                always: Arc::new(|_: &Recorded| {
-                    say(&["Hello ", "from ", "the ", "scripted ", "model."])
-                }),
+                always: Arc::new(|_: &Recorded| say(&["Hello ", "from ", "the ", "scripted ", "model."])),
                 requests: Vec::new(),
                 closed: Vec::new(),
                 connections: 0,
@@ -184,16 +176,12 @@ impl FakeModel {
     }
 
     pub fn wait_for_requests(&self, count: usize) {
-        self.wait_until(&format!("{count} requests"), |state| {
-            (state.requests.len() >= count).then_some(())
-        });
+        self.wait_until(&format!("{count} requests"), |state| (state.requests.len() >= count).then_some(()));
     }
 
     /// Waits until the client has closed the connection on which this request came, and says when that was seen.
     pub fn wait_until_closed(&self, request: usize) -> Instant {
-        self.wait_until(&format!("the end of request {request}"), |state| {
-            state.closed.get(request).copied().flatten()
-        })
+        self.wait_until(&format!("the end of request {request}"), |state| state.closed.get(request).copied().flatten())
     }
 
     fn wait_until<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
@@ -205,12 +193,7 @@ impl FakeModel {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "the model waited too long for {what}");
-            state = self
-                .shared
-                .changed
-                .wait_timeout(state, left)
-                .expect("no thread of the model panics")
-                .0;
+            state = self.shared.changed.wait_timeout(state, left).expect("no thread of the model panics").0;
         }
     }
 }
@@ -266,11 +249,7 @@ fn serve(mut socket: TcpStream, connection: usize, shared: &Shared) {
         let Some((head, body)) = read_request(&mut socket) else {
             break;
         };
-        let recorded = Recorded {
-            head,
-            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-            connection,
-        };
+        let recorded = Recorded { head, body: serde_json::from_slice(&body).unwrap_or(Value::Null), connection };
         let script = {
             let mut state = shared.state();
             requests.push(state.requests.len());
@@ -305,11 +284,7 @@ fn serve(mut socket: TcpStream, connection: usize, shared: &Shared) {
 fn run(socket: &mut TcpStream, step: Step, shared: &Shared) -> Left {
     match step {
         Step::Send(bytes) => written(socket.write_all(&bytes)),
-        Step::Drip(bytes, size) => written(
-            bytes
-                .chunks(size)
-                .try_for_each(|piece| socket.write_all(piece)),
-        ),
+        Step::Drip(bytes, size) => written(bytes.chunks(size).try_for_each(|piece| socket.write_all(piece))),
         Step::Hold(gate) => wait(socket, || gate.is_open() || shared.is_stopped()),
         Step::Pause(pause) => {
             let end = Instant::now() + pause;
@@ -337,11 +312,7 @@ fn run(socket: &mut TcpStream, step: Step, shared: &Shared) -> Left {
 }
 
 fn written(result: std::io::Result<()>) -> Left {
-    if result.is_ok() {
-        Left::Open
-    } else {
-        Left::ClientGone
-    }
+    if result.is_ok() { Left::Open } else { Left::ClientGone }
 }
 
 /// Until `is_over`, or the client is gone.
@@ -395,17 +366,12 @@ fn read_request(socket: &mut TcpStream) -> Option<(String, Vec<u8>)> {
 
 /// The head of a chunked event stream.
 pub fn head() -> Step {
-    Step::Send(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-            .to_vec(),
-    )
+    Step::Send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec())
 }
 
 /// The head of an event stream that ends when the connection does.
 pub fn head_until_close() -> Step {
-    Step::Send(
-        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n".to_vec(),
-    )
+    Step::Send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n".to_vec())
 }
 
 /// Raw bytes.
@@ -443,9 +409,7 @@ pub fn finish(reason: &str) -> Step {
 }
 
 pub fn usage(input_tokens: u64, output_tokens: u64) -> Step {
-    event(
-        &json!({"choices": [], "usage": {"prompt_tokens": input_tokens, "completion_tokens": output_tokens}}),
-    )
+    event(&json!({"choices": [], "usage": {"prompt_tokens": input_tokens, "completion_tokens": output_tokens}}))
 }
 
 pub fn done() -> Step {
@@ -468,12 +432,6 @@ pub fn say_with_usage(pieces: &[&str], tokens: Option<(u64, u64)>) -> Script {
 
 /// An ordinary answer with a body, such as an error.
 pub fn respond(status: u16, headers: &[(&str, &str)], body: &str) -> Script {
-    let headers: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}: {value}\r\n"))
-        .collect();
-    vec![raw(format!(
-        "HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n{headers}\r\n{body}",
-        body.len()
-    ))]
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    vec![raw(format!("HTTP/1.1 {status} Status\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len()))]
 }

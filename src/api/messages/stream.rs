@@ -56,25 +56,15 @@ impl Event<'_> {
 
 /// Asks the model and streams its answer.
 pub(super) fn generate(chat: &Chat, accepted: Accepted, reply: Reply, quota: Quota) {
-    let stream = Stream {
-        quota,
-        state: RefCell::new(State::Waiting(reply)),
-    };
+    let stream = Stream { quota, state: RefCell::new(State::Waiting(reply)) };
     let emit: Emit = Rc::new(move |event| stream.tell(event));
     chat.generate(accepted, &emit);
 }
 
 /// Streams a stored answer: as one piece, since it is there.
 pub(super) fn replay(replay: Replay, conversation: ConversationId, reply: Reply, quota: Quota) {
-    let stream = Stream {
-        quota,
-        state: RefCell::new(State::Waiting(reply)),
-    };
-    let started = Started {
-        conversation,
-        question: replay.question,
-        answer: replay.answer.id,
-    };
+    let stream = Stream { quota, state: RefCell::new(State::Waiting(reply)) };
+    let started = Started { conversation, question: replay.question, answer: replay.answer.id };
     let done = Done {
         answer: replay.answer.id,
         created_at: replay.answer.created_at,
@@ -109,9 +99,7 @@ impl Stream {
     fn tell(&self, event: TurnEvent<'_>) -> ControlFlow<()> {
         let mut state = self.state.borrow_mut();
         let next = match (std::mem::replace(&mut *state, State::Over), event) {
-            (State::Waiting(reply), TurnEvent::Started(started)) => {
-                sent(reply.stream(self.head()), &start(started))
-            }
+            (State::Waiting(reply), TurnEvent::Started(started)) => sent(reply.stream(self.head()), &start(started)),
             (State::Waiting(reply), TurnEvent::Failed(failure)) => {
                 reply.send(Err(failure.into()));
                 State::Over
@@ -139,23 +127,12 @@ impl Stream {
 
     fn head(&self) -> Response {
         let headers = vec![
-            (
-                "Content-Type".into(),
-                "text/event-stream; charset=utf-8".into(),
-            ),
+            ("Content-Type".into(), "text/event-stream; charset=utf-8".into()),
             // No proxy may keep, change or gather it.
-            (
-                "Cache-Control".into(),
-                "no-cache, no-store, no-transform".into(),
-            ),
+            ("Cache-Control".into(), "no-cache, no-store, no-transform".into()),
             ("X-Accel-Buffering".into(), "no".into()),
         ];
-        let head = Response {
-            status_code: 200,
-            headers,
-            data: ResponseBody::empty(),
-            upgrade: None,
-        };
+        let head = Response { status_code: 200, headers, data: ResponseBody::empty(), upgrade: None };
         limits::tell(head, &[self.quota])
     }
 }

@@ -31,10 +31,7 @@ struct UserMessage {
 
 impl From<Question> for UserMessage {
     fn from(question: Question) -> Self {
-        Self {
-            id: question.id,
-            created_at: question.created_at,
-        }
+        Self { id: question.id, created_at: question.created_at }
     }
 }
 

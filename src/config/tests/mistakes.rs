@@ -26,10 +26,7 @@ fn check_model(lines: &str, expected: &str) {
 #[test]
 fn mistakes_in_the_server_are_named() {
     let listen = |text: &str| format!("[server]\nlisten = {text}");
-    check_top(
-        &listen("8080"),
-        r#"2 server.listen: 8080 is not a text; write it in quotes: "8080""#,
-    );
+    check_top(&listen("8080"), r#"2 server.listen: 8080 is not a text; write it in quotes: "8080""#);
     check_top(
         &listen(r#""localhost:9000""#),
         r#"2 server.listen: "localhost:9000" is not an address and a port; write one like "127.0.0.1:9000" ("0.0.0.0:9000" is every interface)"#,
@@ -54,18 +51,9 @@ fn mistakes_in_the_server_are_named() {
         "[server]\ntrusted_proxies = [\n\"::1\",\n\"10.0.0.0/99\"]",
         r#"4 server.trusted_proxies[1]: "10.0.0.0/99" is not an address or a network; write one like "127.0.0.1", "10.0.0.0/8" or "::1""#,
     );
-    check_top(
-        "[server]\ntrusted_proxies = \"::1\"",
-        r#"2 server.trusted_proxies: "::1" is not a list; write ["::1"]"#,
-    );
-    check_top(
-        "[server]\nworkers = 0",
-        "2 server.workers: 0 is out of range; write a whole number from 1 to 1024",
-    );
-    check_top(
-        "[server]\nworkers = \"16\"",
-        r#"2 server.workers: "16" is in quotes; write 16 without them"#,
-    );
+    check_top("[server]\ntrusted_proxies = \"::1\"", r#"2 server.trusted_proxies: "::1" is not a list; write ["::1"]"#);
+    check_top("[server]\nworkers = 0", "2 server.workers: 0 is out of range; write a whole number from 1 to 1024");
+    check_top("[server]\nworkers = \"16\"", r#"2 server.workers: "16" is in quotes; write 16 without them"#);
     check_top(
         "[server]\ngenerations = 1.5",
         "2 server.generations: 1.5 is not a whole number; write a whole number from 1 to 10000",
@@ -78,10 +66,7 @@ fn mistakes_in_the_server_are_named() {
         "[server]\nmax_connections = 20\nmax_connections_per_address = 30",
         "3 server.max_connections_per_address: 30 is more than max_connections; write at most 20",
     );
-    check_top(
-        "[server]\nshutdown_grace = 20",
-        r#"2 server.shutdown_grace: 20 has no unit; write "20s" for seconds"#,
-    );
+    check_top("[server]\nshutdown_grace = 20", r#"2 server.shutdown_grace: 20 has no unit; write "20s" for seconds"#);
     check_top(
         "[server]\nshutdown_grace = \"1h\"",
         r#"2 server.shutdown_grace: "1h" is out of range; write "0s" to "10m""#,
@@ -91,26 +76,14 @@ fn mistakes_in_the_server_are_named() {
         r#"2 server.head_timeout: "soon" is not a time; write a number and its unit, such as "30s", "1m 30s" or "24h""#,
     );
     check_top("server = 1", "1 server: 1 is not a table; write [server]");
-    check_top(
-        "[[server]]\nworkers = 1",
-        "1 server: is a list, and there can be only one; write [server]",
-    );
+    check_top("[[server]]\nworkers = 1", "1 server: is a list, and there can be only one; write [server]");
 }
 
 #[test]
 fn mistakes_in_log_storage_limits_and_conversation_are_named() {
-    check_top(
-        "[log]\nlevel = \"warning\"",
-        r#"2 log.level: "warning" is not known here; did you mean "warn"?"#,
-    );
-    check_top(
-        "[log]\nformat = \"xml\"",
-        r#"2 log.format: "xml" is not known here; write "plain" or "json""#,
-    );
-    check_top(
-        "[storage]\nfolder = \"\"",
-        r#"2 storage.folder: "" must not be empty"#,
-    );
+    check_top("[log]\nlevel = \"warning\"", r#"2 log.level: "warning" is not known here; did you mean "warn"?"#);
+    check_top("[log]\nformat = \"xml\"", r#"2 log.format: "xml" is not known here; write "plain" or "json""#);
+    check_top("[storage]\nfolder = \"\"", r#"2 storage.folder: "" must not be empty"#);
     check_top(
         "[storage]\nfree_disk_floor = 256",
         r#"2 storage.free_disk_floor: 256 has no unit; write "256 MiB" or "256 B""#,
@@ -147,10 +120,7 @@ fn mistakes_in_log_storage_limits_and_conversation_are_named() {
         "[budget]\nanswer_tokens = 50000",
         "2 budget.answer_tokens: 50000 leaves no room for one answer: tokens = 40000 and answer_tokens = 50000; raise the first or lower the second",
     );
-    check_top(
-        "[budget]\nmessages = -1",
-        "2 budget.messages: -1 is out of range; write a whole number from 1 to 10000",
-    );
+    check_top("[budget]\nmessages = -1", "2 budget.messages: -1 is out of range; write a whole number from 1 to 10000");
 }
 
 #[test]
@@ -171,14 +141,8 @@ fn mistakes_in_a_model_are_named() {
         "[[model]]\nname = \"m\"\nurl = \"https://ann:pw@m.example\"\nmodel = \"x\"",
         r#"3 model[0].url: the value holds a user name or a password; put them in headers, as { Authorization = "env:NAME" }"#,
     );
-    check_model(
-        "temperature = 3",
-        "5 model[0].temperature: 3 must be a number from 0 to 2",
-    );
-    check_model(
-        "temperature = nan",
-        "5 model[0].temperature: nan must be a number from 0 to 2",
-    );
+    check_model("temperature = 3", "5 model[0].temperature: 3 must be a number from 0 to 2");
+    check_model("temperature = nan", "5 model[0].temperature: nan must be a number from 0 to 2");
     check_model(
         "max_tokens_field = \"tokens\"",
         r#"5 model[0].max_tokens_field: "tokens" is not known here; did you mean "max_tokens"?"#,
@@ -191,10 +155,7 @@ fn mistakes_in_a_model_are_named() {
         "context_tokens = 10",
         "5 model[0].context_tokens: 10 is out of range; write a whole number from 256 to 2000000",
     );
-    check_model(
-        "total_timeout = \"2h\"",
-        r#"5 model[0].total_timeout: "2h" is out of range; write "50ms" to "1h""#,
-    );
+    check_model("total_timeout = \"2h\"", r#"5 model[0].total_timeout: "2h" is out of range; write "50ms" to "1h""#);
     check_model(
         "[[model]]\nname = \"m\"\nurl = \"https://n.example\"\nmodel = \"x\"",
         r#"6 model[1].name: "m" is the name of another model; write one of its own"#,
@@ -235,10 +196,7 @@ fn mistakes_in_a_models_key_and_headers_are_named_and_no_key_is_shown() {
         "headers = { Authorization = \"Bearer sk-0123456789abcdef\" }",
         r#"5 model[0].headers.Authorization: the value seems to hold a secret key; put it in a variable and write "env:NAME""#,
     );
-    check_model(
-        "headers = { \"a b\" = \"c\" }",
-        r#"5 model[0].headers."a b": "a b" is not the name of a header"#,
-    );
+    check_model("headers = { \"a b\" = \"c\" }", r#"5 model[0].headers."a b": "a b" is not the name of a header"#);
     check_model(
         "headers = { Host = \"c\" }",
         r#"5 model[0].headers.Host: "Host" is a header that the server writes itself; take it out"#,
@@ -252,17 +210,9 @@ fn mistakes_in_a_models_key_and_headers_are_named_and_no_key_is_shown() {
 #[test]
 fn a_url_that_is_none_is_named() {
     let text = format!("[[model]]\nname = \"m\"\nurl = \"m.example\"\nmodel = \"x\"\n{AGENT}");
-    let [complaint] = &complaints(&text)[..] else {
-        panic!()
-    };
-    assert!(
-        complaint.starts_with(r#"3 model[0].url: "m.example" "#),
-        "{complaint}"
-    );
-    assert!(
-        complaint.ends_with(r#"such as "https://api.example.com/v1""#),
-        "{complaint}"
-    );
+    let [complaint] = &complaints(&text)[..] else { panic!() };
+    assert!(complaint.starts_with(r#"3 model[0].url: "m.example" "#), "{complaint}");
+    assert!(complaint.ends_with(r#"such as "https://api.example.com/v1""#), "{complaint}");
 }
 
 #[test]
@@ -275,34 +225,16 @@ fn mistakes_in_an_agent_are_named() {
         "agent = []",
         r#"1 agent: there is no agent; write one: [[agent]], id = "shop", name = "Shop", allowed_origins = ["https://www.example.com"]"#,
     );
-    check(
-        "[[agent]]\nname = \"A\"",
-        r#"1 agent[0].id: is missing; write id = "shop""#,
-    );
-    check(
-        "[[agent]]\nid = \"My Shop\"\nname = \"A\"",
-        r#"2 agent[0].id: "My Shop" is not an id; write "my-shop""#,
-    );
-    check(
-        "[[agent]]\nid = \"a\"\nname = \"\"",
-        r#"3 agent[0].name: "" must not be empty"#,
-    );
-    check(
-        "[[agent]]\nid = \"a\"\nname = \"A\\nB\"",
-        r#"3 agent[0].name: "A\nB" must be one line"#,
-    );
+    check("[[agent]]\nname = \"A\"", r#"1 agent[0].id: is missing; write id = "shop""#);
+    check("[[agent]]\nid = \"My Shop\"\nname = \"A\"", r#"2 agent[0].id: "My Shop" is not an id; write "my-shop""#);
+    check("[[agent]]\nid = \"a\"\nname = \"\"", r#"3 agent[0].name: "" must not be empty"#);
+    check("[[agent]]\nid = \"a\"\nname = \"A\\nB\"", r#"3 agent[0].name: "A\nB" must be one line"#);
     check(
         "[[agent]]\nid = \"a\"\nname = \"A\\u001b[2J\"",
         r#"3 agent[0].name: "A\u{1b}[2J" holds a control character; remove it"#,
     );
-    check_agent(
-        AGENT,
-        r#"6 agent[1].id: "a" is the id of another agent; write one of its own"#,
-    );
-    check_agent(
-        "language = \"en_US\"",
-        r#"5 agent[0].language: "en_US" is not a language tag; write "en-US""#,
-    );
+    check_agent(AGENT, r#"6 agent[1].id: "a" is the id of another agent; write one of its own"#);
+    check_agent("language = \"en_US\"", r#"5 agent[0].language: "en_US" is not a language tag; write "en-US""#);
     check_agent(
         "language = \"English\"",
         r#"5 agent[0].language: "English" is not a language tag; write one like "en", "de-CH" or "pt-BR""#,
@@ -384,10 +316,7 @@ fn mistakes_in_the_parts_of_an_agent_are_named() {
 #[test]
 fn mistakes_in_allowed_origins_are_named() {
     let check = |list: &str, expected: &str| {
-        check(
-            &format!("[[agent]]\nid = \"a\"\nname = \"A\"\nallowed_origins = {list}"),
-            expected,
-        );
+        check(&format!("[[agent]]\nid = \"a\"\nname = \"A\"\nallowed_origins = {list}"), expected);
     };
     check(
         "[\"*\",\n\"self\"]",
@@ -421,21 +350,13 @@ fn mistakes_in_allowed_origins_are_named() {
         "\"https://a.example\"",
         r#"4 agent[0].allowed_origins: "https://a.example" is not a list; write ["https://a.example"]"#,
     );
-    check(
-        "[1]",
-        r#"4 agent[0].allowed_origins[0]: 1 is not a text; write it in quotes: "1""#,
-    );
+    check("[1]", r#"4 agent[0].allowed_origins[0]: 1 is not a text; write it in quotes: "1""#);
 }
 
 #[test]
 fn mistakes_in_the_lead_form_are_named() {
-    let check = |lines: &str, expected: &str| {
-        check_agent(&format!("[[agent.lead_form.field]]\n{lines}"), expected)
-    };
-    check(
-        "label = \"L\"",
-        r#"5 agent[0].lead_form.field[0].key: is missing; write key = "name""#,
-    );
+    let check = |lines: &str, expected: &str| check_agent(&format!("[[agent.lead_form.field]]\n{lines}"), expected);
+    check("label = \"L\"", r#"5 agent[0].lead_form.field[0].key: is missing; write key = "name""#);
     check(
         "label = \"L\"\nkey = \"email\"",
         r#"7 agent[0].lead_form.field[0].key: "email" is always asked for and comes first; take this field out"#,
@@ -468,22 +389,14 @@ fn mistakes_in_the_lead_form_are_named() {
 
 #[test]
 fn mistakes_in_rules_are_named() {
-    let check = |lines: &str, expected: &str| {
-        check_agent(&format!("[[agent.rule]]\nid = \"r\"\n{lines}"), expected)
-    };
+    let check = |lines: &str, expected: &str| check_agent(&format!("[[agent.rule]]\nid = \"r\"\n{lines}"), expected);
     let nudge = "action = \"nudge\"\ntext = \"Hi\"";
-    check(
-        nudge,
-        r#"5 agent[0].rule[0].trigger: is missing; write trigger = "idle""#,
-    );
+    check(nudge, r#"5 agent[0].rule[0].trigger: is missing; write trigger = "idle""#);
     check(
         &format!("trigger = \"time\"\nseconds = 3\n{nudge}"),
         r#"7 agent[0].rule[0].trigger: "time" is not known here; write "scroll" or "idle" or "exit_intent" or "url" or "messages""#,
     );
-    check(
-        &format!("trigger = \"idle\"\n{nudge}"),
-        "5 agent[0].rule[0].seconds: is missing; write seconds = 30",
-    );
+    check(&format!("trigger = \"idle\"\n{nudge}"), "5 agent[0].rule[0].seconds: is missing; write seconds = 30");
     check(
         &format!("trigger = \"idle\"\nseconds = 3\npercent = 4\n{nudge}"),
         r#"9 agent[0].rule[0].percent: belongs to "scroll", and this rule has "idle"; take it out"#,
@@ -509,31 +422,17 @@ fn mistakes_in_rules_are_named() {
         "8 agent[0].rule[0].max_per_visitor: 0 is out of range; write a whole number from 1 to 100",
     );
     check(
-        &format!(
-            "trigger = \"exit_intent\"\n{nudge}\n[[agent.rule]]\nid = \"r\"\ntrigger = \"exit_intent\"\n{nudge}"
-        ),
+        &format!("trigger = \"exit_intent\"\n{nudge}\n[[agent.rule]]\nid = \"r\"\ntrigger = \"exit_intent\"\n{nudge}"),
         r#"11 agent[0].rule[1].id: "r" is the id of another rule of this agent; write one of its own"#,
     );
 }
 
 #[test]
 fn an_unknown_key_is_a_mistake_with_a_did_you_mean() {
-    check_top(
-        "[server]\nlisten_on = 1",
-        "2 server.listen_on: is not a key of [server]; did you mean listen?",
-    );
-    check_top(
-        "[servers]\nworkers = 1",
-        "1 servers: is not a key of the file; did you mean server?",
-    );
-    check_top(
-        "[log]\ncolour = true",
-        "2 log.colour: is not a key of [log]; it has: level, format",
-    );
-    check_agent(
-        "origins = []",
-        "5 agent[0].origins: is not a key of [[agent]]; did you mean allowed_origins?",
-    );
+    check_top("[server]\nlisten_on = 1", "2 server.listen_on: is not a key of [server]; did you mean listen?");
+    check_top("[servers]\nworkers = 1", "1 servers: is not a key of the file; did you mean server?");
+    check_top("[log]\ncolour = true", "2 log.colour: is not a key of [log]; it has: level, format");
+    check_agent("origins = []", "5 agent[0].origins: is not a key of [[agent]]; did you mean allowed_origins?");
     check_agent(
         "[agent.theme]\nlanguage = \"de\"",
         "6 agent[0].theme.language: is a key of [[agent]], not of [agent.theme]; move it up to stand right under that header",

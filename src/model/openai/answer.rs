@@ -45,17 +45,10 @@ impl Answer {
 
     pub(super) fn event(&mut self, event: &Event) -> Result<Vec<Step>, ModelError> {
         let joined = event.data.join("\n");
-        if event.data.len() > 1
-            && !is_marker(&joined)
-            && serde_json::from_str::<Value>(&joined).is_err()
-        {
+        if event.data.len() > 1 && !is_marker(&joined) && serde_json::from_str::<Value>(&joined).is_err() {
             // Proxies that put an error, or the next chunk, into an event without an empty line before it
             // (Wei-Shaw/sub2api#1471).
-            return event
-                .data
-                .iter()
-                .map(|line| self.data(&event.name, line))
-                .collect();
+            return event.data.iter().map(|line| self.data(&event.name, line)).collect();
         }
         Ok(vec![self.data(&event.name, &joined)?])
     }
@@ -70,9 +63,9 @@ impl Answer {
             return Ok(Step::Nothing);
         }
         match serde_json::from_str::<Value>(data) {
-            Ok(value) if name == "error" => Err(ModelError::Failed(
-                error_of(&value).unwrap_or_else(|| "without a reason".into()),
-            )),
+            Ok(value) if name == "error" => {
+                Err(ModelError::Failed(error_of(&value).unwrap_or_else(|| "without a reason".into())))
+            }
             Ok(value) => self.chunk(&value),
             Err(_) if name == "error" => Err(ModelError::Failed(data.chars().take(300).collect())),
             Err(error) => {
@@ -89,19 +82,11 @@ impl Answer {
             return Err(ModelError::Failed(message));
         }
         // Groq has it under `x_groq`; xAI sends it with every chunk: the last one counts.
-        let usage = [chunk.get("usage"), chunk.pointer("/x_groq/usage")]
-            .into_iter()
-            .flatten()
-            .find_map(usage);
+        let usage = [chunk.get("usage"), chunk.pointer("/x_groq/usage")].into_iter().flatten().find_map(usage);
         self.usage = usage.or(self.usage);
         // Azure and OpenAI send chunks without a choice; of several answers only the first was asked for.
-        let choices = chunk
-            .get("choices")
-            .and_then(Value::as_array)
-            .map_or(&[][..], Vec::as_slice);
-        let choice = choices
-            .iter()
-            .find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
+        let choices = chunk.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let choice = choices.iter().find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
         choice.map_or(Ok(Step::Nothing), |choice| self.choice(choice))
     }
 
@@ -129,38 +114,22 @@ impl Answer {
     }
 
     fn delta(&mut self, delta: &Value) -> Result<Step, ModelError> {
-        if delta
-            .get("tool_calls")
-            .and_then(Value::as_array)
-            .is_some_and(|calls| !calls.is_empty())
-        {
+        if delta.get("tool_calls").and_then(Value::as_array).is_some_and(|calls| !calls.is_empty()) {
             self.wanted_tools = true;
         }
         let (mut text, mut thoughts) = content(delta.get("content"));
         // A refusal is the answer's text (OpenAI).
-        text.push_str(
-            delta
-                .get("refusal")
-                .and_then(Value::as_str)
-                .unwrap_or_default(),
-        );
+        text.push_str(delta.get("refusal").and_then(Value::as_str).unwrap_or_default());
         // DeepSeek and llama.cpp; vLLM, SGLang and Groq.
-        thoughts |= ["reasoning_content", "reasoning"].iter().any(|key| {
-            delta
-                .get(*key)
-                .and_then(Value::as_str)
-                .is_some_and(|thought| !thought.is_empty())
-        });
+        thoughts |= ["reasoning_content", "reasoning"]
+            .iter()
+            .any(|key| delta.get(*key).and_then(Value::as_str).is_some_and(|thought| !thought.is_empty()));
         let had_text = !text.is_empty();
         let said = self.thought.pass(&text);
         if !said.is_empty() {
             return self.say(said);
         }
-        Ok(if had_text || thoughts {
-            Step::Thinking
-        } else {
-            Step::Nothing
-        })
+        Ok(if had_text || thoughts { Step::Thinking } else { Step::Nothing })
     }
 
     fn say(&mut self, text: String) -> Result<Step, ModelError> {
@@ -180,11 +149,7 @@ impl Answer {
 
     /// What the answer comes to, once nothing more will come. `is_whole`: the stream came to its end, by `[DONE]` or by
     /// its framing, and was not cut.
-    pub(super) fn conclude(
-        self,
-        saw_done: bool,
-        is_whole: bool,
-    ) -> Result<(FinishReason, Option<Usage>), ModelError> {
+    pub(super) fn conclude(self, saw_done: bool, is_whole: bool) -> Result<(FinishReason, Option<Usage>), ModelError> {
         let reason = self.finish_reason.as_deref();
         let finish_reason = match reason {
             Some("length" | "max_tokens") => FinishReason::Length,
@@ -219,12 +184,8 @@ fn content(content: Option<&Value>) -> (String, bool) {
     match content {
         Some(Value::String(text)) => (text.clone(), false),
         Some(Value::Array(parts)) => {
-            let is_thinking =
-                |part: &Value| part.get("type").is_some_and(|kind| kind == "thinking");
-            let text = parts
-                .iter()
-                .filter(|part| !is_thinking(part))
-                .filter_map(|part| part.get("text")?.as_str());
+            let is_thinking = |part: &Value| part.get("type").is_some_and(|kind| kind == "thinking");
+            let text = parts.iter().filter(|part| !is_thinking(part)).filter_map(|part| part.get("text")?.as_str());
             (text.collect(), parts.iter().any(is_thinking))
         }
         _ => (String::new(), false),
@@ -232,16 +193,8 @@ fn content(content: Option<&Value>) -> (String, bool) {
 }
 
 fn usage(usage: &Value) -> Option<Usage> {
-    let tokens = |key| {
-        usage
-            .get(key)?
-            .as_u64()
-            .map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
-    };
-    Some(Usage {
-        input_tokens: tokens("prompt_tokens")?,
-        output_tokens: tokens("completion_tokens").unwrap_or(0),
-    })
+    let tokens = |key| usage.get(key)?.as_u64().map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
+    Some(Usage { input_tokens: tokens("prompt_tokens")?, output_tokens: tokens("completion_tokens").unwrap_or(0) })
 }
 
 /// Leaves out the `<think>…</think>` with which some servers begin an answer instead of a field of its own.
@@ -293,10 +246,7 @@ impl ThoughtFilter {
             None => {
                 // Only the end of it can be the beginning of the closing mark.
                 let keep = self.held.len().saturating_sub(Self::CLOSE.len());
-                let keep = (0..=keep)
-                    .rev()
-                    .find(|at| self.held.is_char_boundary(*at))
-                    .unwrap_or(0);
+                let keep = (0..=keep).rev().find(|at| self.held.is_char_boundary(*at)).unwrap_or(0);
                 self.held.drain(..keep);
                 String::new()
             }

@@ -32,40 +32,22 @@ pub(super) fn ask(
     begun: Instant,
     listener: &Listener,
 ) -> Result<Finished, ModelError> {
-    let clock = Clock {
-        settings,
-        end: begun + settings.total_timeout,
-    };
+    let clock = Clock { settings, end: begun + settings.total_timeout };
     let first_token = begun + settings.first_token_timeout;
     let call = Call::begin(listener, clock.until(first_token, Limit::FirstToken));
     let response = send(agent, settings, body).map_err(|error| call.given_up().unwrap_or(error))?;
     let response = checked(response).map_err(|error| call.given_up().unwrap_or(error))?;
-    let mut stream = Stream {
-        call,
-        clock,
-        reader: response.into_body().into_reader(),
-        answer: Answer::default(),
-    };
+    let mut stream = Stream { call, clock, reader: response.into_body().into_reader(), answer: Answer::default() };
     let (saw_done, is_whole) = stream.read()?;
     if let Some(text) = stream.answer.held_back() {
         stream.call.tell(Update::Text(&text))?;
     }
     let (finish_reason, usage) = stream.answer.conclude(saw_done, is_whole)?;
-    Ok(Finished {
-        finish_reason,
-        usage,
-        model: settings.name.clone(),
-    })
+    Ok(Finished { finish_reason, usage, model: settings.name.clone() })
 }
 
-fn send(
-    agent: &Agent,
-    settings: &Settings,
-    body: &Body<'_>,
-) -> Result<Response<ResponseBody>, ModelError> {
-    let mut request = agent
-        .post(&settings.url)
-        .header("Accept", "text/event-stream, application/json");
+fn send(agent: &Agent, settings: &Settings, body: &Body<'_>) -> Result<Response<ResponseBody>, ModelError> {
+    let mut request = agent.post(&settings.url).header("Accept", "text/event-stream, application/json");
     if let Some(key) = &settings.key {
         request = request.header("Authorization", format!("Bearer {}", key.expose()));
     }
@@ -73,55 +55,27 @@ fn send(
         request = request.header(name, value.expose());
     }
     let json = serde_json::to_vec(body).map_err(|error| ModelError::Garbled(error.to_string()))?;
-    request
-        .content_type("application/json")
-        .send(&json[..])
-        .map_err(|error| ModelError::Connect(error.to_string()))
+    request.content_type("application/json").send(&json[..]).map_err(|error| ModelError::Connect(error.to_string()))
 }
 
 /// An answer that may hold a stream, or the reason why it holds none.
 fn checked(mut response: Response<ResponseBody>) -> Result<Response<ResponseBody>, ModelError> {
-    let header = |name| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
-    };
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let status = response.status();
     if status.is_redirection() {
-        let message = format!(
-            "it redirects to {:?}: put that URL into widget.toml",
-            header("location")
-        );
-        return Err(ModelError::Status {
-            status: status.as_u16(),
-            message,
-            retry_after: None,
-        });
+        let message = format!("it redirects to {:?}: put that URL into widget.toml", header("location"));
+        return Err(ModelError::Status { status: status.as_u16(), message, retry_after: None });
     }
     if !status.is_success() {
         let retry_after = retry_after(&response);
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(ERROR_BYTES_MAX)
-            .lossy_utf8(true)
-            .read_to_string();
+        let body = response.body_mut().with_config().limit(ERROR_BYTES_MAX).lossy_utf8(true).read_to_string();
         let message = body.ok().as_deref().and_then(error_body::message);
-        let message =
-            message.unwrap_or_else(|| status.canonical_reason().unwrap_or("an error").to_owned());
-        return Err(ModelError::Status {
-            status: status.as_u16(),
-            message,
-            retry_after,
-        });
+        let message = message.unwrap_or_else(|| status.canonical_reason().unwrap_or("an error").to_owned());
+        return Err(ModelError::Status { status: status.as_u16(), message, retry_after });
     }
     let encoding = header("content-encoding");
     if !matches!(encoding, "" | "identity") {
-        return Err(ModelError::Garbled(format!(
-            "it is compressed by {encoding:?}, which was not asked for"
-        )));
+        return Err(ModelError::Garbled(format!("it is compressed by {encoding:?}, which was not asked for")));
     }
     // A log-in page or a proxy's error. Any other type may hold events (openclaw/openclaw#97454).
     if header("content-type").starts_with("text/html") {
@@ -133,24 +87,12 @@ fn checked(mut response: Response<ResponseBody>) -> Result<Response<ResponseBody
 /// OpenAI's `retry-after-ms`, else `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3).
 fn retry_after(response: &Response<ResponseBody>) -> Option<Duration> {
     let header = |name| response.headers().get(name)?.to_str().ok();
-    let number = |name| {
-        header(name)?
-            .trim()
-            .parse::<f64>()
-            .ok()
-            .filter(|number| (0.0..1e6).contains(number))
-    };
+    let number = |name| header(name)?.trim().parse::<f64>().ok().filter(|number| (0.0..1e6).contains(number));
     let date = || httpdate::parse_http_date(header("retry-after")?).ok();
     number("retry-after-ms")
         .map(|ms| Duration::from_secs_f64(ms / 1000.0))
         .or_else(|| number("retry-after").map(Duration::from_secs_f64))
-        .or_else(|| {
-            Some(
-                date()?
-                    .duration_since(std::time::SystemTime::now())
-                    .unwrap_or_default(),
-            )
-        })
+        .or_else(|| Some(date()?.duration_since(std::time::SystemTime::now()).unwrap_or_default()))
 }
 
 /// The deadlines of a call.
@@ -162,11 +104,7 @@ struct Clock<'a> {
 
 impl Clock<'_> {
     fn until(&self, deadline: Instant, limit: Limit) -> (Instant, Limit) {
-        if deadline < self.end {
-            (deadline, limit)
-        } else {
-            (self.end, Limit::Total)
-        }
+        if deadline < self.end { (deadline, limit) } else { (self.end, Limit::Total) }
     }
 
     fn within(&self, patience: Duration, limit: Limit) -> (Instant, Limit) {
@@ -200,11 +138,8 @@ impl Stream<'_> {
             let bytes = match self.fill(&mut buffer)? {
                 Arrived::Bytes(bytes) => &buffer[..bytes],
                 ended => {
-                    let last = if is_document == Some(true) {
-                        self.document(&document)?
-                    } else {
-                        self.last_event(events)?
-                    };
+                    let last =
+                        if is_document == Some(true) { self.document(&document)? } else { self.last_event(events)? };
                     return Ok((last, matches!(ended, Arrived::End)));
                 }
             };
@@ -251,8 +186,7 @@ impl Stream<'_> {
             self.call.set_deadline(if self.answer.is_finished() {
                 self.clock.within(FINISH_GRACE, Limit::Grace)
             } else {
-                self.clock
-                    .within(self.clock.settings.idle_timeout, Limit::Idle)
+                self.clock.within(self.clock.settings.idle_timeout, Limit::Idle)
             });
         }
         Ok(false)
@@ -263,9 +197,10 @@ impl Stream<'_> {
         let Some(event) = events.finish()? else {
             return Ok(false);
         };
-        let is_whole = event.data.iter().all(|line| {
-            line.trim().starts_with("[DONE]") || serde_json::from_str::<Value>(line).is_ok()
-        });
+        let is_whole = event
+            .data
+            .iter()
+            .all(|line| line.trim().starts_with("[DONE]") || serde_json::from_str::<Value>(line).is_ok());
         if !is_whole {
             return Ok(false);
         }
@@ -286,8 +221,7 @@ impl Stream<'_> {
 
     /// Whether the body ends regularly, and soon. A connection that is read to its end goes back to the pool.
     fn read_to_end(&mut self, buffer: &mut [u8]) -> bool {
-        self.call
-            .set_deadline((Instant::now() + END_GRACE, Limit::Grace));
+        self.call.set_deadline((Instant::now() + END_GRACE, Limit::Grace));
         loop {
             match self.reader.read(buffer) {
                 Ok(0) => return true,

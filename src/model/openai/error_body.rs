@@ -23,9 +23,7 @@ pub(super) fn error_of(value: &Value) -> Option<String> {
         Value::Array(list) => list.iter().find_map(error_of),
         Value::Object(members) => {
             // vLLM: `{"object":"error","message":…}`.
-            let is_error = ["object", "type"]
-                .iter()
-                .any(|key| members.get(*key).is_some_and(|kind| kind == "error"));
+            let is_error = ["object", "type"].iter().any(|key| members.get(*key).is_some_and(|kind| kind == "error"));
             match members.get("error") {
                 Some(Value::Null) | None if is_error => Some(described(value)),
                 Some(Value::Null) | None => None,
@@ -41,15 +39,8 @@ fn described(error: &Value) -> String {
     if let Value::String(message) = error {
         return shortened(message);
     }
-    let parts: Vec<String> = ["code", "type", "message"]
-        .iter()
-        .filter_map(|key| text(error.get(key)?))
-        .collect();
-    if parts.is_empty() {
-        shortened(&error.to_string())
-    } else {
-        shortened(&parts.join(": "))
-    }
+    let parts: Vec<String> = ["code", "type", "message"].iter().filter_map(|key| text(error.get(key)?)).collect();
+    if parts.is_empty() { shortened(&error.to_string()) } else { shortened(&parts.join(": ")) }
 }
 
 /// llama.cpp's codes are numbers, LiteLLM's are strings.
@@ -62,10 +53,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn shortened(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(MESSAGE_CHARS_MAX)
-        .collect()
+    text.chars().filter(|c| !c.is_control()).take(MESSAGE_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -75,20 +63,11 @@ mod tests {
     #[test]
     fn every_known_form_has_its_message() {
         for (body, expected) in [
-            (
-                r#"{"error":{"message":"no","type":"t","code":"c"}}"#,
-                Some("c: t: no"),
-            ),
+            (r#"{"error":{"message":"no","type":"t","code":"c"}}"#, Some("c: t: no")),
             (r#"{"error":{"message":"no","code":500}}"#, Some("500: no")),
             (r#"{"error":"no"}"#, Some("no")),
-            (
-                r#"{"object":"error","message":"no","code":404}"#,
-                Some("404: no"),
-            ),
-            (
-                r#"{"type":"error","error":{"type":"overloaded_error","message":"no"}}"#,
-                Some("overloaded_error: no"),
-            ),
+            (r#"{"object":"error","message":"no","code":404}"#, Some("404: no")),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"no"}}"#, Some("overloaded_error: no")),
             (r#"{"error":{},"message":"no"}"#, Some("{}")),
             (r#"[{"error":{"message":"no"}}]"#, Some("no")),
             (r#"{"message":"no"}"#, Some("no")),

@@ -120,22 +120,12 @@ mod tests {
         let mut events = Events::default();
         let mut read = events.take(bytes).unwrap();
         read.extend(events.finish().unwrap());
-        read.into_iter()
-            .map(|event| (event.name, event.data.join("|")))
-            .collect()
+        read.into_iter().map(|event| (event.name, event.data.join("|"))).collect()
     }
 
     fn check(bytes: impl AsRef<[u8]>, expected: &[&str]) {
-        let data: Vec<_> = read(bytes.as_ref())
-            .into_iter()
-            .map(|(_, data)| data)
-            .collect();
-        assert_eq!(
-            data,
-            expected,
-            "{}",
-            String::from_utf8_lossy(bytes.as_ref())
-        );
+        let data: Vec<_> = read(bytes.as_ref()).into_iter().map(|(_, data)| data).collect();
+        assert_eq!(data, expected, "{}", String::from_utf8_lossy(bytes.as_ref()));
     }
 
     #[test]
@@ -153,20 +143,14 @@ mod tests {
         check("event: only a name\n\n", &[]);
         check("data\n\n", &[""]);
         check("", &[]);
-        assert_eq!(
-            read(b"error: {\"x\":1}\n\n"),
-            [("error".into(), "{\"x\":1}".into())]
-        );
+        assert_eq!(read(b"error: {\"x\":1}\n\n"), [("error".into(), "{\"x\":1}".into())]);
         check(b"data: \xff\n\n", &["\u{fffd}"]);
     }
 
     #[test]
     fn endless_lines_and_events_are_cut_off() {
         let mut events = Events::default();
-        assert_eq!(
-            events.take(&vec![b'x'; LINE_BYTES_MAX + 1]),
-            Err(ModelError::TooLong)
-        );
+        assert_eq!(events.take(&vec![b'x'; LINE_BYTES_MAX + 1]), Err(ModelError::TooLong));
         let mut events = Events::default();
         let lines = "data: 0123456789\n".repeat(EVENT_BYTES_MAX / 10);
         assert_eq!(events.take(lines.as_bytes()), Err(ModelError::TooLong));

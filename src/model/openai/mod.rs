@@ -56,14 +56,8 @@ impl OpenAi {
             .max_idle_connections_per_host(calls_max)
             .max_idle_age(IDLE_AGE)
             .build();
-        let connector =
-            ().chain(TcpConnector::default())
-                .chain(TickingConnector)
-                .chain(RustlsConnector::default());
-        Self {
-            settings,
-            agent: Agent::with_parts(config, connector, DefaultResolver::default()),
-        }
+        let connector = ().chain(TcpConnector::default()).chain(TickingConnector).chain(RustlsConnector::default());
+        Self { settings, agent: Agent::with_parts(config, connector, DefaultResolver::default()) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -77,14 +71,9 @@ impl OpenAi {
         let mut has_retried = false;
         loop {
             match call::ask(&self.agent, &self.settings, &body, begun, listener) {
-                Err(error) if body.asks_for_usage() && refuses_usage(&error) => {
-                    body.leave_usage_out()
-                }
+                Err(error) if body.asks_for_usage() && refuses_usage(&error) => body.leave_usage_out(),
                 Err(error) => match retry_after(&error) {
-                    Some(pause)
-                        if !has_retried
-                            && begun.elapsed() + pause < self.settings.first_token_timeout =>
-                    {
+                    Some(pause) if !has_retried && begun.elapsed() + pause < self.settings.first_token_timeout => {
                         has_retried = true;
                         wait(pause, listener)?;
                     }
@@ -108,11 +97,9 @@ fn retry_after(error: &ModelError) -> Option<Duration> {
         ModelError::Connect(_) => Some(Duration::ZERO),
         // OpenAI's `insufficient_quota` never heals.
         ModelError::Status { message, .. } if message.contains("insufficient_quota") => None,
-        ModelError::Status {
-            status: 429 | 503 | 529,
-            retry_after,
-            ..
-        } => Some(retry_after.unwrap_or(RETRY_AFTER)).filter(|pause| *pause <= RETRY_AFTER_MAX),
+        ModelError::Status { status: 429 | 503 | 529, retry_after, .. } => {
+            Some(retry_after.unwrap_or(RETRY_AFTER)).filter(|pause| *pause <= RETRY_AFTER_MAX)
+        }
         _ => None,
     }
 }

@@ -31,11 +31,7 @@ pub(crate) fn endpoint(text: &str) -> Result<String, EndpointError> {
     }
     let path = url.path().trim_end_matches('/').to_owned();
     if url.query().is_none() && !path.ends_with("/completions") {
-        let base = if path.is_empty() {
-            "/v1"
-        } else {
-            path.as_str()
-        };
+        let base = if path.is_empty() { "/v1" } else { path.as_str() };
         url.set_path(&format!("{base}/chat/completions"));
     }
     Ok(url.into())
@@ -70,10 +66,7 @@ struct StreamOptions {
 
 impl<'a> Body<'a> {
     pub(super) fn new(settings: &'a Settings, prompt: &'a Prompt) -> Self {
-        let system = (!prompt.system.is_empty()).then_some(Message {
-            role: "system",
-            content: &prompt.system,
-        });
+        let system = (!prompt.system.is_empty()).then_some(Message { role: "system", content: &prompt.system });
         let history = prompt.history.iter().map(|turn| Message {
             role: match turn.role {
                 Role::User => "user",
@@ -81,10 +74,7 @@ impl<'a> Body<'a> {
             },
             content: &turn.content,
         });
-        let question = Message {
-            role: "user",
-            content: &prompt.question,
-        };
+        let question = Message { role: "user", content: &prompt.question };
         let max = Some(prompt.answer_tokens_max);
         let (max_tokens, max_completion_tokens) = match settings.max_tokens_field {
             MaxTokensField::MaxTokens => (max, None),
@@ -92,15 +82,9 @@ impl<'a> Body<'a> {
         };
         Self {
             model: &settings.model,
-            messages: system
-                .into_iter()
-                .chain(history)
-                .chain([question])
-                .collect(),
+            messages: system.into_iter().chain(history).chain([question]).collect(),
             stream: true,
-            stream_options: settings.stream_options.then_some(StreamOptions {
-                include_usage: true,
-            }),
+            stream_options: settings.stream_options.then_some(StreamOptions { include_usage: true }),
             max_tokens,
             max_completion_tokens,
             temperature: settings.temperature,
@@ -123,30 +107,12 @@ mod tests {
     #[test]
     fn base_urls_are_completed_and_whole_ones_are_kept() {
         for (given, expected) in [
-            (
-                "https://api.openai.com/v1",
-                "https://api.openai.com/v1/chat/completions",
-            ),
-            (
-                "https://api.openai.com/v1/",
-                "https://api.openai.com/v1/chat/completions",
-            ),
-            (
-                "http://127.0.0.1:8081",
-                "http://127.0.0.1:8081/v1/chat/completions",
-            ),
-            (
-                "http://127.0.0.1:8081/",
-                "http://127.0.0.1:8081/v1/chat/completions",
-            ),
-            (
-                "https://openrouter.ai/api/v1",
-                "https://openrouter.ai/api/v1/chat/completions",
-            ),
-            (
-                "https://a.example/v1/chat/completions",
-                "https://a.example/v1/chat/completions",
-            ),
+            ("https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),
+            ("https://api.openai.com/v1/", "https://api.openai.com/v1/chat/completions"),
+            ("http://127.0.0.1:8081", "http://127.0.0.1:8081/v1/chat/completions"),
+            ("http://127.0.0.1:8081/", "http://127.0.0.1:8081/v1/chat/completions"),
+            ("https://openrouter.ai/api/v1", "https://openrouter.ai/api/v1/chat/completions"),
+            ("https://a.example/v1/chat/completions", "https://a.example/v1/chat/completions"),
             (
                 "https://a.openai.azure.com/openai/deployments/x/chat/completions?api-version=2",
                 "https://a.openai.azure.com/openai/deployments/x/chat/completions?api-version=2",

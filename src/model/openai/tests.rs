@@ -13,8 +13,8 @@ use crate::model::{BuiltinAnswer, MaxTokensField, Turn};
 mod fake_model;
 
 use fake_model::{
-    FakeModel, Gate, Step, chunk, chunk_bytes, done, event, finish, head, head_until_close,
-    last_chunk, raw, respond, say, token, usage,
+    FakeModel, Gate, Step, chunk, chunk_bytes, done, event, finish, head, head_until_close, last_chunk, raw, respond,
+    say, token, usage,
 };
 
 /// No test waits so long: a limit that is not the subject.
@@ -43,19 +43,11 @@ fn prompt() -> Prompt {
     Prompt {
         system: "Be brief.".into(),
         history: vec![
-            Turn {
-                role: Role::User,
-                content: "before".into(),
-            },
-            Turn {
-                role: Role::Assistant,
-                content: "then".into(),
-            },
+            Turn { role: Role::User, content: "before".into() },
+            Turn { role: Role::Assistant, content: "then".into() },
         ],
         question: "now?".into(),
-        builtin: BuiltinAnswer::Unknown {
-            text: String::new(),
-        },
+        builtin: BuiltinAnswer::Unknown { text: String::new() },
         answer_tokens_max: 99,
     }
 }
@@ -72,17 +64,11 @@ impl Heard {
     }
 
     fn reason(&self) -> Option<FinishReason> {
-        self.end
-            .as_ref()
-            .ok()
-            .map(|finished| finished.finish_reason)
+        self.end.as_ref().ok().map(|finished| finished.finish_reason)
     }
 }
 
-fn ask_with(
-    link: &OpenAi,
-    mut on_update: impl FnMut(Update<'_>, usize) -> ControlFlow<()> + 'static,
-) -> Heard {
+fn ask_with(link: &OpenAi, mut on_update: impl FnMut(Update<'_>, usize) -> ControlFlow<()> + 'static) -> Heard {
     let pieces = Rc::new(RefCell::new(Vec::new()));
     let on_update = RefCell::new(move |update: Update<'_>, said| on_update(update, said));
     let listener: Listener = {
@@ -96,10 +82,7 @@ fn ask_with(
         })
     };
     let end = link.ask(&prompt(), &listener);
-    Heard {
-        pieces: pieces.take(),
-        end,
-    }
+    Heard { pieces: pieces.take(), end }
 }
 
 fn ask(link: &OpenAi) -> Heard {
@@ -128,21 +111,12 @@ fn the_question_is_put_as_the_format_says() {
     assert_eq!(heard.text(), "Hello from the scripted model.");
     let expected = Finished {
         finish_reason: FinishReason::Stop,
-        usage: Some(Usage {
-            input_tokens: 20,
-            output_tokens: 10,
-        }),
+        usage: Some(Usage { input_tokens: 20, output_tokens: 10 }),
         model: "fake".into(),
     };
     assert_eq!(heard.end, Ok(expected));
     let request = model.requests().remove(0);
-    assert!(
-        request
-            .head
-            .starts_with("POST /v1/chat/completions HTTP/1.1\r\n"),
-        "{}",
-        request.head
-    );
+    assert!(request.head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{}", request.head);
     for (name, value) in [
         ("authorization", "Bearer the-key"),
         ("x-extra", "extra"),
@@ -167,49 +141,17 @@ fn the_question_is_put_as_the_format_says() {
 #[test]
 fn captures_of_real_servers_are_understood() {
     for (capture, begins, reason, usage) in [
-        (
-            &include_bytes!("../../../tests/fixtures/upstream/llamacpp-chat-stream.raw")[..],
-            "There",
-            "stop",
-            true,
-        ),
-        (
-            include_bytes!("../../../tests/fixtures/upstream/llamacpp-prefill-pings.raw"),
-            "",
-            "",
-            true,
-        ),
-        (
-            include_bytes!("../../../tests/fixtures/upstream/llama-cpp-python-chat.raw"),
-            "",
-            "",
-            false,
-        ),
-        (
-            include_bytes!("../../../tests/fixtures/upstream/litellm-mock.raw"),
-            "",
-            "",
-            true,
-        ),
-        (
-            include_bytes!("../../../tests/fixtures/upstream/litellm-real.raw"),
-            "",
-            "",
-            true,
-        ),
+        (&include_bytes!("../../../tests/fixtures/upstream/llamacpp-chat-stream.raw")[..], "There", "stop", true),
+        (include_bytes!("../../../tests/fixtures/upstream/llamacpp-prefill-pings.raw"), "", "", true),
+        (include_bytes!("../../../tests/fixtures/upstream/llama-cpp-python-chat.raw"), "", "", false),
+        (include_bytes!("../../../tests/fixtures/upstream/litellm-mock.raw"), "", "", true),
+        (include_bytes!("../../../tests/fixtures/upstream/litellm-real.raw"), "", "", true),
     ] {
         // At once, and a byte at a time.
         for script in [vec![raw(capture)], vec![Step::Drip(capture.to_vec(), 1)]] {
             let heard = hear(script);
-            let finished = heard
-                .end
-                .as_ref()
-                .unwrap_or_else(|error| panic!("{error} after {}", heard.text()));
-            assert!(
-                !heard.text().is_empty() && heard.text().starts_with(begins),
-                "{}",
-                heard.text()
-            );
+            let finished = heard.end.as_ref().unwrap_or_else(|error| panic!("{error} after {}", heard.text()));
+            assert!(!heard.text().is_empty() && heard.text().starts_with(begins), "{}", heard.text());
             assert!(
                 reason.is_empty()
                     || finished.finish_reason.as_str() == "length"
@@ -237,16 +179,9 @@ fn framing_is_read_in_every_known_form() {
         format!("{}{STOP}", HELLO.replace("\n\n", "\n")), // no empty line between
         format!("{HELLO}{}", STOP.trim_end()),            // none at the end
     ] {
-        for script in [
-            stream(&bytes),
-            vec![head(), Step::Drip(chunk_bytes(&bytes), 1), last_chunk()],
-        ] {
+        for script in [stream(&bytes), vec![head(), Step::Drip(chunk_bytes(&bytes), 1), last_chunk()]] {
             let heard = hear(script);
-            assert_eq!(
-                (heard.text().as_str(), heard.reason()),
-                ("Hello", Some(FinishReason::Stop)),
-                "{bytes:?}"
-            );
+            assert_eq!((heard.text().as_str(), heard.reason()), ("Hello", Some(FinishReason::Stop)), "{bytes:?}");
         }
     }
 }
@@ -254,16 +189,9 @@ fn framing_is_read_in_every_known_form() {
 #[test]
 fn characters_that_are_cut_between_chunks_arrive_whole() {
     let text = "h\u{e9}\u{1f600}e\u{301}\r\ndata: x";
-    let bytes = format!(
-        "data: {}\n\n{STOP}",
-        serde_json::json!({"choices": [{"delta": {"content": text}}]})
-    );
+    let bytes = format!("data: {}\n\n{STOP}", serde_json::json!({"choices": [{"delta": {"content": text}}]}));
     let pieces = bytes.as_bytes().chunks(1).map(chunk);
-    let script = [head()]
-        .into_iter()
-        .chain(pieces)
-        .chain([last_chunk()])
-        .collect();
+    let script = [head()].into_iter().chain(pieces).chain([last_chunk()]).collect();
     assert_eq!(hear(script).text(), text);
 }
 
@@ -271,63 +199,26 @@ fn characters_that_are_cut_between_chunks_arrive_whole() {
 fn servers_that_do_not_stream_are_understood() {
     let whole = r#"{"choices":[{"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#;
     let json = hear(respond(200, &[("Content-Type", "application/json")], whole));
-    assert_eq!(
-        (json.text().as_str(), json.reason()),
-        ("Hello", Some(FinishReason::Stop))
-    );
+    assert_eq!((json.text().as_str(), json.reason()), ("Hello", Some(FinishReason::Stop)));
     let blank = hear(respond(200, &[], &format!("\n\n {whole}"))); // DeepSeek under load
     assert_eq!(blank.text(), "Hello");
     let lines = format!("{}{}", &HELLO[6..].trim_start(), &STOP[6..]);
-    assert_eq!(
-        hear(respond(
-            200,
-            &[("Content-Type", "application/x-ndjson")],
-            &lines
-        ))
-        .text(),
-        "Hello"
-    );
-    let error = hear(respond(
-        200,
-        &[("Content-Type", "application/json")],
-        r#"{"error":{"message":"no"}}"#,
-    ));
+    assert_eq!(hear(respond(200, &[("Content-Type", "application/x-ndjson")], &lines)).text(), "Hello");
+    let error = hear(respond(200, &[("Content-Type", "application/json")], r#"{"error":{"message":"no"}}"#));
     assert_eq!(error.end, Err(ModelError::Failed("no".into())));
-    let untyped = hear(vec![
-        raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"),
-        raw(format!("{HELLO}{STOP}")),
-        Step::Close,
-    ]);
+    let untyped =
+        hear(vec![raw("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"), raw(format!("{HELLO}{STOP}")), Step::Close]);
     assert_eq!(untyped.text(), "Hello");
 }
 
 #[test]
 fn what_holds_no_answer_is_refused_by_its_head() {
-    let html = hear(respond(
-        200,
-        &[("Content-Type", "text/html; charset=utf-8")],
-        "<html>log in</html>",
-    ));
-    assert!(
-        matches!(html.end, Err(ModelError::Garbled(_))),
-        "{:?}",
-        html.end
-    );
-    let zipped = hear(respond(
-        200,
-        &[
-            ("Content-Encoding", "br"),
-            ("Content-Type", "text/event-stream"),
-        ],
-        "x",
-    ));
+    let html = hear(respond(200, &[("Content-Type", "text/html; charset=utf-8")], "<html>log in</html>"));
+    assert!(matches!(html.end, Err(ModelError::Garbled(_))), "{:?}", html.end);
+    let zipped = hear(respond(200, &[("Content-Encoding", "br"), ("Content-Type", "text/event-stream")], "x"));
     assert!(matches!(zipped.end, Err(ModelError::Garbled(reason)) if reason.contains("br")));
     let model = FakeModel::start();
-    model.script(respond(
-        302,
-        &[("Location", "http://127.0.0.1:9/elsewhere")],
-        "",
-    ));
+    model.script(respond(302, &[("Location", "http://127.0.0.1:9/elsewhere")], ""));
     let moved = ask(&OpenAi::new(settings(&model), 4));
     assert!(
         matches!(&moved.end, Err(ModelError::Status { status: 302, message, .. }) if message.contains("elsewhere"))
@@ -356,32 +247,15 @@ fn error_answers_are_told_apart() {
 
 #[test]
 fn a_busy_server_is_asked_once_more() {
-    for headers in [
-        &[("Retry-After", "0")][..],
-        &[("retry-after-ms", "20")],
-        &[("Retry-After", "0.1")],
-    ] {
+    for headers in [&[("Retry-After", "0")][..], &[("retry-after-ms", "20")], &[("Retry-After", "0.1")]] {
         let model = FakeModel::start();
         model.script(respond(429, headers, ""));
-        assert_eq!(
-            ask(&OpenAi::new(settings(&model), 4)).reason(),
-            Some(FinishReason::Stop),
-            "{headers:?}"
-        );
+        assert_eq!(ask(&OpenAi::new(settings(&model), 4)).reason(), Some(FinishReason::Stop), "{headers:?}");
         assert_eq!(model.requests().len(), 2);
     }
     let model = FakeModel::start();
-    model.always(|_| {
-        respond(
-            503,
-            &[("Retry-After", "0")],
-            r#"{"error":{"message":"Loading model"}}"#,
-        )
-    });
-    assert!(matches!(
-        ask(&OpenAi::new(settings(&model), 4)).end,
-        Err(ModelError::Status { status: 503, .. })
-    ));
+    model.always(|_| respond(503, &[("Retry-After", "0")], r#"{"error":{"message":"Loading model"}}"#));
+    assert!(matches!(ask(&OpenAi::new(settings(&model), 4)).end, Err(ModelError::Status { status: 503, .. })));
     assert_eq!(model.requests().len(), 2, "once, not for ever");
 }
 
@@ -389,11 +263,7 @@ fn a_busy_server_is_asked_once_more() {
 fn a_refusal_that_will_not_heal_is_not_tried_again() {
     for (status, headers, body) in [
         (429, &[("Retry-After", "60")][..], ""),
-        (
-            429,
-            &[("Retry-After", "0")],
-            r#"{"error":{"code":"insufficient_quota","message":"pay"}}"#,
-        ),
+        (429, &[("Retry-After", "0")], r#"{"error":{"code":"insufficient_quota","message":"pay"}}"#),
         (400, &[], "{}"),
         (500, &[], "{}"),
     ] {
@@ -412,10 +282,7 @@ fn a_server_that_knows_no_stream_options_is_asked_without() {
         &[],
         r#"{"error":{"message":"Unrecognized request argument supplied: stream_options"}}"#,
     ));
-    assert_eq!(
-        ask(&OpenAi::new(settings(&model), 4)).reason(),
-        Some(FinishReason::Stop)
-    );
+    assert_eq!(ask(&OpenAi::new(settings(&model), 4)).reason(), Some(FinishReason::Stop));
     assert!(model.requests()[1].body.get("stream_options").is_none());
 }
 
@@ -446,30 +313,16 @@ fn no_server_is_an_error_at_once() {
     let model = FakeModel::start();
     let mut settings = settings(&model);
     settings.url = "http://127.0.0.1:9/v1/chat/completions".into();
-    assert!(matches!(
-        ask(&OpenAi::new(settings, 4)).end,
-        Err(ModelError::Connect(_))
-    ));
+    assert!(matches!(ask(&OpenAi::new(settings, 4)).end, Err(ModelError::Connect(_))));
 }
 
 #[test]
 fn the_first_word_has_its_own_limit_which_comments_do_not_feed() {
-    let comments = || {
-        vec![
-            head(),
-            Step::Repeat(chunk_bytes(": keep-alive\n\n"), Duration::from_millis(10)),
-        ]
-    };
+    let comments = || vec![head(), Step::Repeat(chunk_bytes(": keep-alive\n\n"), Duration::from_millis(10))];
     for script in [vec![Step::Hang], vec![head(), Step::Hang], comments()] {
         let model = FakeModel::start();
         model.script(script);
-        let link = OpenAi::new(
-            Settings {
-                first_token_timeout: BRIEF,
-                ..settings(&model)
-            },
-            4,
-        );
+        let link = OpenAi::new(Settings { first_token_timeout: BRIEF, ..settings(&model) }, 4);
         assert_eq!(ask(&link).end, Err(ModelError::FirstToken));
         model.wait_until_closed(0);
     }
@@ -481,17 +334,8 @@ fn silence_between_words_has_a_limit_which_comments_do_not_feed() {
     for silence in [Step::Hang, comments] {
         let model = FakeModel::start();
         model.script(vec![head(), token("Hel"), silence]);
-        let heard = ask(&OpenAi::new(
-            Settings {
-                idle_timeout: BRIEF,
-                ..settings(&model)
-            },
-            4,
-        ));
-        assert_eq!(
-            (heard.text().as_str(), heard.end),
-            ("Hel", Err(ModelError::Stalled))
-        );
+        let heard = ask(&OpenAi::new(Settings { idle_timeout: BRIEF, ..settings(&model) }, 4));
+        assert_eq!((heard.text().as_str(), heard.end), ("Hel", Err(ModelError::Stalled)));
         model.wait_until_closed(0);
     }
 }
@@ -506,50 +350,26 @@ fn thinking_is_no_silence() {
     }
     script.extend([token("Hello"), finish("stop"), done(), last_chunk()]);
     model.script(script);
-    let link = OpenAi::new(
-        Settings {
-            first_token_timeout: BRIEF,
-            idle_timeout: BRIEF,
-            ..settings(&model)
-        },
-        4,
-    );
+    let link = OpenAi::new(Settings { first_token_timeout: BRIEF, idle_timeout: BRIEF, ..settings(&model) }, 4);
     assert_eq!(ask(&link).text(), "Hello");
 }
 
 #[test]
 fn an_endless_answer_has_a_limit() {
     let model = FakeModel::start();
-    let Step::Send(word) = token("word ") else {
-        unreachable!()
-    };
+    let Step::Send(word) = token("word ") else { unreachable!() };
     model.script(vec![head(), Step::Repeat(word, Duration::from_millis(5))]);
-    let heard = ask(&OpenAi::new(
-        Settings {
-            total_timeout: BRIEF,
-            ..settings(&model)
-        },
-        4,
-    ));
+    let heard = ask(&OpenAi::new(Settings { total_timeout: BRIEF, ..settings(&model) }, 4));
     assert_eq!(heard.end, Err(ModelError::Total));
     assert!(heard.text().starts_with("word word"));
 }
 
 #[test]
 fn floods_are_cut_off() {
-    let line = hear(vec![
-        head(),
-        raw(chunk_bytes(vec![b'x'; 2 << 20])),
-        Step::Hang,
-    ]);
+    let line = hear(vec![head(), raw(chunk_bytes(vec![b'x'; 2 << 20])), Step::Hang]);
     assert_eq!(line.end, Err(ModelError::TooLong));
-    let Step::Send(words) = token(&"x".repeat(10_000)) else {
-        unreachable!()
-    };
-    assert_eq!(
-        hear(vec![head(), Step::Repeat(words, Duration::ZERO)]).end,
-        Err(ModelError::TooLong)
-    );
+    let Step::Send(words) = token(&"x".repeat(10_000)) else { unreachable!() };
+    assert_eq!(hear(vec![head(), Step::Repeat(words, Duration::ZERO)]).end, Err(ModelError::TooLong));
 }
 
 #[test]
@@ -559,28 +379,16 @@ fn an_answer_that_is_cut_is_no_whole_one() {
         vec![head(), token("Half"), Step::Close],
         vec![head(), token("Half"), Step::Reset],
         vec![head(), token("Half"), last_chunk()],
-        vec![
-            head_until_close(),
-            raw(HELLO.replace("Hello", "Half")),
-            Step::Close,
-        ],
+        vec![head_until_close(), raw(HELLO.replace("Hello", "Half")), Step::Close],
         vec![head(), token("Half"), raw("5\r\nda"), Step::Close],
         // llama-cpp-python, interrupted: [DONE] without a reason, then the body is cut.
         vec![head(), token("Half"), done(), Step::Close],
     ] {
         let heard = cut(script.clone());
-        assert_eq!(
-            (heard.text().as_str(), heard.end),
-            ("Half", Err(ModelError::Cut)),
-            "{script:?}"
-        );
+        assert_eq!((heard.text().as_str(), heard.end), ("Half", Err(ModelError::Cut)), "{script:?}");
     }
-    let length =
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 10000\r\n\r\n";
-    assert_eq!(
-        cut(vec![raw(length), raw(HELLO), Step::Close]).end,
-        Err(ModelError::Cut)
-    );
+    let length = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 10000\r\n\r\n";
+    assert_eq!(cut(vec![raw(length), raw(HELLO), Step::Close]).end, Err(ModelError::Cut));
     let model = FakeModel::start();
     model.always(|_| vec![Step::Close]);
     let before_the_head = ask(&OpenAi::new(settings(&model), 4));
@@ -591,21 +399,8 @@ fn an_answer_that_is_cut_is_no_whole_one() {
 fn an_end_is_an_end_without_done_or_with_a_connection_that_stays_open() {
     let without_done = hear(vec![head(), token("Hi"), finish("stop"), last_chunk()]);
     assert_eq!(without_done.reason(), Some(FinishReason::Stop));
-    let held_after_done = hear(vec![
-        head(),
-        token("Hi"),
-        finish("stop"),
-        usage(1, 2),
-        done(),
-        Step::Hang,
-    ]);
-    assert_eq!(
-        held_after_done.end.unwrap().usage,
-        Some(Usage {
-            input_tokens: 1,
-            output_tokens: 2
-        })
-    );
+    let held_after_done = hear(vec![head(), token("Hi"), finish("stop"), usage(1, 2), done(), Step::Hang]);
+    assert_eq!(held_after_done.end.unwrap().usage, Some(Usage { input_tokens: 1, output_tokens: 2 }));
     let held_after_reason = hear(vec![head(), token("Hi"), finish("length"), Step::Hang]);
     assert_eq!(held_after_reason.reason(), Some(FinishReason::Length));
     let done_alone = hear(vec![head(), token("Hi"), done(), last_chunk()]);
@@ -617,42 +412,25 @@ fn an_end_is_an_end_without_done_or_with_a_connection_that_stays_open() {
 #[test]
 fn cancelling_closes_the_call_whatever_it_waits_for() {
     // Before the head, before the first word, between words.
-    for script in [
-        vec![Step::Hang],
-        vec![head(), Step::Hang],
-        vec![head(), token("Hel"), Step::Hang],
-    ] {
+    for script in [vec![Step::Hang], vec![head(), Step::Hang], vec![head(), token("Hel"), Step::Hang]] {
         let model = FakeModel::start();
         model.script(script);
         let mut waits = 0;
         let heard = ask_with(&OpenAi::new(settings(&model), 4), move |update, _| {
             waits += usize::from(update == Update::Waiting);
-            if waits > 1 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if waits > 1 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert_eq!(heard.end, Err(ModelError::Cancelled));
         model.wait_until_closed(0);
     }
     // In the middle of words.
     let model = FakeModel::start();
-    let Step::Send(word) = token("word ") else {
-        unreachable!()
-    };
+    let Step::Send(word) = token("word ") else { unreachable!() };
     model.script(vec![head(), Step::Repeat(word, Duration::from_millis(1))]);
     let heard = ask_with(&OpenAi::new(settings(&model), 4), |_, said| {
-        if said == 3 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
+        if said == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    assert_eq!(
-        (heard.pieces.len(), heard.end),
-        (3, Err(ModelError::Cancelled))
-    );
+    assert_eq!((heard.pieces.len(), heard.end), (3, Err(ModelError::Cancelled)));
     model.wait_until_closed(0);
 }
 
@@ -661,15 +439,7 @@ fn a_cancelled_call_leaves_the_others_alone() {
     let model = FakeModel::start();
     let link = OpenAi::new(settings(&model), 4);
     let gate = Gate::new();
-    model.script(vec![
-        head(),
-        token("a"),
-        Step::Hold(gate.clone()),
-        token("b"),
-        finish("stop"),
-        done(),
-        last_chunk(),
-    ]);
+    model.script(vec![head(), token("a"), Step::Hold(gate.clone()), token("b"), finish("stop"), done(), last_chunk()]);
     std::thread::scope(|scope| {
         let running = scope.spawn(|| {
             let heard = ask(&link);

@@ -14,9 +14,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time,
-};
+use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time};
 use ureq::{Error, Timeout};
 
 use crate::model::{Listener, ModelError, Update};
@@ -120,11 +118,7 @@ pub(super) struct TickingConnector;
 impl<In: Transport> Connector<In> for TickingConnector {
     type Out = Ticking<In>;
 
-    fn connect(
-        &self,
-        _: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<Self::Out>, Error> {
+    fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
         Ok(chained.map(Ticking))
     }
 }
@@ -151,11 +145,7 @@ impl<T: Transport> Transport for Ticking<T> {
         }
         loop {
             let tick = call.look().map_err(|_| closed())?;
-            let brief = NextTimeout {
-                after: time::Duration::Exact(tick),
-                reason: Timeout::PerRead,
-                ..timeout
-            };
+            let brief = NextTimeout { after: time::Duration::Exact(tick), reason: Timeout::PerRead, ..timeout };
             match self.0.await_input(brief) {
                 Err(Error::Timeout(Timeout::PerRead)) => {
                     if begun.elapsed() >= *timeout.after {

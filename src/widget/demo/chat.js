@@ -4,7 +4,7 @@
  */
 
 import { randomId } from "./client.js";
-import { byId } from "./dom.js";
+import { button, byId } from "./dom.js";
 import { explain, saysItDoesNotKnow } from "./words.js";
 
 /** A longer answer is not read out whole: the visitor finds it in the log. */
@@ -15,6 +15,7 @@ export class Chat {
   #transcript;
   #hooks;
   #turn = null;
+  #isOpen = false;
 
   /**
    * Hooks: `onSession(session)`, `onBusy(busy)`, `onAsked(text, questions)`, `onFirstToken(ms)`,
@@ -47,27 +48,33 @@ export class Chat {
   }
 
   #show({ agent, messages }) {
+    this.#isOpen = true;
     this.#transcript.clear();
     this.#transcript.setLanguage(agent.language);
     if (agent.greeting) this.#transcript.addAnswer(agent.greeting);
-    for (const message of messages) this.#restore(message, messages);
+    this.#restore(messages);
     if (messages.length === 0) this.#transcript.addStarters(agent.starter_prompts, (prompt) => this.send(prompt));
     this.#transcript.toEnd();
   }
 
-  #restore({ role, content, status }, messages) {
-    if (role === "user") {
-      this.#transcript.addQuestion(content);
-      return;
+  #restore(messages) {
+    let question = "";
+    for (const { role, content, status } of messages) {
+      if (role === "user") {
+        question = content;
+        this.#transcript.addQuestion(content);
+      } else {
+        const answer = this.#transcript.addAnswer(content);
+        if (status === "partial") this.#unfinished(answer, "This answer was not finished.", question);
+      }
     }
-    const answer = this.#transcript.addAnswer(content);
-    if (status === "partial") answer.note("This answer was not finished.");
+    if (messages.at(-1)?.role === "user") this.#unfinished(this.#transcript.addAnswer(), "This was not answered.", question);
   }
 
-  /** Whether `text` is on its way: not if it is empty or an answer is running. */
+  /** Whether `text` is on its way: not if it is empty, before there is a conversation, or while an answer runs. */
   send(text) {
     const content = text.trim();
-    if (content === "" || this.isBusy) return false;
+    if (content === "" || !this.#isOpen || this.isBusy) return false;
     this.#transcript.removeStarters();
     this.#transcript.addQuestion(content);
     this.#hooks.onAsked(content, this.#transcript.questions);
@@ -94,8 +101,8 @@ export class Chat {
       }
     } catch (error) {
       answer.end();
-      if (turn.signal.aborted) this.#stopped(content, answer);
-      else this.#failed(error, content, id, answer);
+      if (turn.signal.aborted) this.#stopped(answer, content);
+      else this.#fail(answer, error, () => this.#ask(content, id, answer));
     } finally {
       if (this.#turn === turn) {
         this.#turn = null;
@@ -106,27 +113,28 @@ export class Chat {
 
   #begun(turn, answer) {
     this.#turn = turn;
-    this.#hooks.onBusy(true);
     answer.begin();
+    this.#hooks.onBusy(true);
     say("Writing a reply");
   }
 
   #finished(event, content, answer) {
     answer.end();
-    const remark = REMARKS[event.finish_reason];
-    if (remark) answer.note(remark, ...this.#askAgain(event.finish_reason === "cancelled" && content));
+    const remark = REMARKS[event.finish_reason] ?? (answer.text === "" ? "The assistant had nothing to say." : null);
+    if (remark) this.#unfinished(answer, remark, content);
     else if (saysItDoesNotKnow(answer.text)) this.#hooks.offerLead(answer);
-    say(spoken(answer.text));
+    say(spoken(answer.text || remark));
     this.#hooks.onDone(event, this.#transcript.questions);
   }
 
-  #stopped(content, answer) {
-    answer.note("Stopped.");
+  #stopped(answer, content) {
+    this.#unfinished(answer, "Stopped.", content);
     say("Stopped.");
   }
 
-  #failed(error, content, id, answer) {
-    this.#fail(answer, error, () => this.#ask(content, id, answer));
+  /** What is stored cannot be continued: asking again is a new message. */
+  #unfinished(answer, remark, question) {
+    answer.note(remark, button("Ask again", () => this.send(question), "link-button"));
   }
 
   /** Says what went wrong and offers what can be done about it. */
@@ -137,6 +145,7 @@ export class Chat {
     };
     const actions = [];
     if (canRetry) actions.push(answer.retryButton(again, wait));
+    if (startOver) actions.push(button("New conversation", () => this.begin({ fresh: true })));
     answer.fail(text, ...actions);
     if (resend) addEventListener("online", again, { once: true });
   }

@@ -26,11 +26,9 @@ export class Client {
   #session = null;
   #opening = null;
 
-  /** `onMoved` is called when a renewed token belongs to another conversation than the one before. */
-  constructor(agentId, storage, { onMoved = () => {} } = {}) {
+  constructor(agentId, storage) {
     this.#agentId = agentId;
     this.#storage = storage;
-    this.onMoved = onMoved;
   }
 
   /** A conversation with its token: the visitor's latest, or a fresh one. The contract's answer to `init`. */
@@ -106,12 +104,9 @@ export class Client {
     }
   }
 
-  async #renewed(token) {
-    const before = this.#session;
-    // Another call may have renewed it meanwhile.
-    if (before.token !== token) return before.token;
-    const session = await this.open();
-    if (session.conversation_id !== before.conversation_id) this.onMoved(session);
+  /** A token that is not `stale`. Another call may have fetched one meanwhile. */
+  async #renewed(stale) {
+    const session = this.#session.token === stale ? await this.open() : this.#session;
     return session.token;
   }
 }

@@ -37,7 +37,8 @@ export class Composer {
     const hadFocus = document.activeElement === this.#stop;
     this.#send.hidden = busy;
     this.#stop.hidden = !busy;
-    if (hadFocus) this.#input.focus({ preventScroll: true });
+    // What was pressed to get here, a suggestion or a retry, is gone and took the focus with it.
+    if (hadFocus || (busy && document.activeElement === document.body)) this.focus();
   }
 
   /** On a touch screen focus brings up the keyboard, which nobody asked for. */

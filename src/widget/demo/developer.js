@@ -41,14 +41,18 @@ export class Developer {
 const number = (value) => value.toLocaleString("en");
 
 function curlSession(origin, agentId) {
-  const json = "-H 'Content-Type: application/json'";
+  const json = "  -H 'Content-Type: application/json' \\";
   return [
     "# a conversation and its token, which lasts an hour",
-    `TOKEN=$(curl -s ${origin}/v1/widget/init ${json} \\`,
-    `  -H 'Origin: ${origin}' -d '{"agent_id":"${agentId}"}' | jq -r .token)`,
+    `TOKEN=$(curl -s ${origin}/v1/widget/init \\`,
+    json,
+    `  -H 'Origin: ${origin}' \\`,
+    `  -d '{"agent_id":"${agentId}"}' | jq -r .token)`,
     "",
     "# an answer, as it is generated",
-    `curl -N ${origin}/v1/widget/messages/stream ${json} \\`,
-    `  -H "Authorization: Bearer $TOKEN" -d '{"content":"Who are you?"}'`,
+    `curl -N ${origin}/v1/widget/messages/stream \\`,
+    json,
+    '  -H "Authorization: Bearer $TOKEN" \\',
+    `  -d '{"content":"What is this?"}'`,
   ].join("\n");
 }

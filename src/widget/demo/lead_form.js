@@ -7,7 +7,7 @@ import { byId, button, element } from "./dom.js";
 import { inWords } from "./words.js";
 
 /** These are members of a lead; what an owner adds goes into its `fields`. */
-const LEAD_MEMBERS = ["email", "name", "phone", "company", "message"];
+const LEAD_MEMBERS = ["email", "name", "phone", "company", "message", "consent"];
 const AUTOCOMPLETE = { email: "email", name: "name", phone: "tel", company: "organization" };
 const EMAIL = { key: "email", label: "Email", type: "email", required: true };
 const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+$/;
@@ -23,7 +23,9 @@ export class LeadForm {
     this.#definition = definition;
     this.#handlers = handlers;
     this.#panel.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.#dismiss();
+      if (event.key !== "Escape" || event.isComposing) return;
+      event.stopPropagation();
+      this.#dismiss();
     });
   }
 
@@ -57,8 +59,8 @@ export class LeadForm {
 
   #build(source) {
     const { title, submit_label: submitLabel, consent, fields } = this.#definition;
-    const controls = [EMAIL, ...fields].map(control);
-    if (consent) controls.push(consentBox(consent));
+    const box = consent ? [{ key: "consent", label: consent, type: "checkbox", required: true }] : [];
+    const controls = [EMAIL, ...fields, ...box].map(control);
     const failure = element("p", { className: "failure", role: "alert" });
     const send = element("button", { type: "submit", className: "button primary" }, submitLabel);
     const form = element("form", { noValidate: true }, ...controls.map(({ row }) => row), failure, send);
@@ -112,34 +114,23 @@ function control({ key, label, type, required, options = [] }) {
   input.setAttribute("aria-describedby", complaint.id);
   const caption = element("label", { htmlFor: id }, label, required ? "" : element("span", {}, " (optional)"));
   const row = element("div", { className: `field field-${type}` }, caption, input, complaint);
-  return { key, type, required, input, row, value: () => input.value.trim(), complain: complainer(input, complaint) };
-}
-
-function consentBox(text) {
-  const input = element("input", { type: "checkbox", id: "lead-consent", required: true });
-  const complaint = element("p", { className: "complaint", id: "lead-consent-complaint" });
-  input.setAttribute("aria-describedby", complaint.id);
-  const row = element("div", { className: "field field-consent" }, input, element("label", { htmlFor: input.id }, text), complaint);
-  const value = () => (input.checked ? "true" : "");
-  return { key: "consent", required: true, input, row, value, complain: complainer(input, complaint) };
+  const value = () => (type === "checkbox" ? input.checked : input.value.trim());
+  const complain = (message) => {
+    complaint.textContent = message;
+    input.setAttribute("aria-invalid", String(message !== ""));
+  };
+  return { key, type, required, input, row, value, complain };
 }
 
 function inputOf(type, options) {
-  if (type === "textarea") return element("textarea", { rows: 3, maxLength: 1000 });
+  if (type === "textarea") return element("textarea", { rows: 2, maxLength: 1000 });
   if (type !== "select") return element("input", { type, maxLength: type === "tel" ? 50 : 200 });
   const choices = options.map((option) => element("option", { value: option }, option));
   return element("select", {}, element("option", { value: "" }, "Please choose"), ...choices);
 }
 
-function complainer(input, complaint) {
-  return (message) => {
-    complaint.textContent = message;
-    input.setAttribute("aria-invalid", String(message !== ""));
-  };
-}
-
-function problem({ type, key, required, value }) {
-  if (required && value() === "") return key === "consent" ? "Please tick this box." : "Please fill in this field.";
+function problem({ type, required, value }) {
+  if (required && !value()) return type === "checkbox" ? "Please tick this box." : "Please fill in this field.";
   if (type === "email" && !LOOKS_LIKE_EMAIL.test(value())) return "Please write an email address, such as ada@example.com.";
   return "";
 }
@@ -154,9 +145,8 @@ function focusFirstBad(controls) {
 function toLead(controls, source) {
   const lead = { source };
   for (const { key, value } of controls) {
-    if (key === "consent") lead.consent = true;
-    else if (value() === "") continue;
-    else if (LEAD_MEMBERS.includes(key)) lead[key] = value();
+    if (!value()) continue;
+    if (LEAD_MEMBERS.includes(key)) lead[key] = value();
     else lead.fields = { ...lead.fields, [key]: value() };
   }
   return lead;

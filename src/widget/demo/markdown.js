@@ -4,6 +4,8 @@
  * HTML is ever parsed; anything not listed, images and HTML included, stays text or becomes a link.
  */
 
+import { element } from "./dom.js";
+
 const LIST_DEPTH_MAX = 4;
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;
 const HEADING = /^ {0,3}#{1,6}[ \t]+(.*?)[ \t]*#*$/;
@@ -157,57 +159,23 @@ function toNode(node) {
   switch (node.type) {
     case "text":
       return document.createTextNode(node.text);
-    case "link":
-      return link(node);
+    case "br":
+      return element("br");
     case "code":
-      return withText("code", node.text);
+      return element("code", {}, node.text);
     case "pre":
-      return codeBlock(node);
-    case "ul":
-    case "ol":
-      return listNode(node);
+      // It scrolls sideways: so must those who have no mouse.
+      return element("pre", { tabIndex: 0 }, element("code", {}, node.text));
+    case "link":
+      return element("a", { href: node.href, rel: "noopener noreferrer nofollow", target: "_blank" }, node.text);
     case "heading":
-      return withChildren("p", [{ type: "strong", children: node.children }]);
-    default:
-      return withChildren(node.type, node.children ?? []);
+      return element("p", {}, element("strong", {}, ...node.children.map(toNode)));
+    case "ul":
+    case "ol": {
+      const items = node.items.map((blocks) => element("li", {}, ...blocks.map(toNode)));
+      return element(node.type, node.start === undefined ? {} : { start: node.start }, ...items);
+    }
+    default: // p, strong, em
+      return element(node.type, {}, ...node.children.map(toNode));
   }
-}
-
-function withText(tag, text) {
-  const node = document.createElement(tag);
-  node.textContent = text;
-  return node;
-}
-
-function withChildren(tag, children) {
-  const node = document.createElement(tag);
-  node.append(...children.map(toNode));
-  return node;
-}
-
-function codeBlock({ text }) {
-  const node = document.createElement("pre");
-  // It scrolls sideways: so must those who have no mouse.
-  node.tabIndex = 0;
-  node.append(withText("code", text));
-  return node;
-}
-
-function link({ href, text }) {
-  const node = withText("a", text);
-  node.href = href;
-  node.rel = "noopener noreferrer nofollow";
-  node.target = "_blank";
-  return node;
-}
-
-function listNode({ type, start, items }) {
-  const node = document.createElement(type);
-  if (type === "ol") node.start = start;
-  for (const blocks of items) {
-    const item = document.createElement("li");
-    item.append(...blocks.map(toNode));
-    node.append(item);
-  }
-  return node;
 }

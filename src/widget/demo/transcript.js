@@ -57,11 +57,6 @@ export class Transcript {
     this.#log.querySelector(".starters")?.remove();
   }
 
-  /** Before the newest question, since that is where the other conversation begins. */
-  addDivider(text) {
-    [...this.#log.querySelectorAll(".question")].at(-1)?.before(element("p", { className: "divider" }, text));
-  }
-
   #add(kind, speaker) {
     const body = element("div", { className: "body", dir: "auto" });
     const message = element("div", { className: `message ${kind}` });
@@ -108,6 +103,10 @@ class Answer {
 
   get isOnPage() {
     return this.#parts.message.isConnected;
+  }
+
+  remove() {
+    this.#parts.message.remove();
   }
 
   /** Back to nothing, waiting for the first word. */

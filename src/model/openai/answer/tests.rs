@@ -6,10 +6,7 @@ fn read(lines: &[&str]) -> (String, Result<(FinishReason, Option<Usage>), ModelE
     let mut text = String::new();
     let mut saw_done = false;
     for line in lines {
-        let event = Event {
-            name: String::new(),
-            data: vec![(*line).to_owned()],
-        };
+        let event = Event { name: String::new(), data: vec![(*line).to_owned()] };
         match answer.event(&event) {
             Err(error) => return (text, Err(error)),
             Ok(steps) => {
@@ -30,11 +27,7 @@ fn read(lines: &[&str]) -> (String, Result<(FinishReason, Option<Usage>), ModelE
 fn says(lines: &[&str], expected: &str) {
     let (text, end) = read(lines);
     assert_eq!(text, expected, "{lines:?}");
-    assert_eq!(
-        end.map(|(reason, _)| reason),
-        Ok(FinishReason::Stop),
-        "{lines:?}"
-    );
+    assert_eq!(end.map(|(reason, _)| reason), Ok(FinishReason::Stop), "{lines:?}");
 }
 
 const HELLO: &str = r#"{"choices":[{"index":0,"delta":{"content":"Hello"}}]}"#;
@@ -45,8 +38,8 @@ fn chunks_that_say_nothing_are_passed_over() {
     for nothing in [
         r#"{"choices":[],"prompt_filter_results":[{"prompt_index":0}]}"#, // Azure, first
         r#"{"id":"","model":"","choices":[{"index":0,"content_filter_offsets":{}}]}"#, // Azure, no delta
-        r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#,              // llama.cpp
-        r#"{"choices":[{"delta":{"role":"assistant"}}]}"#, // llama-cpp-python
+        r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#, // llama.cpp
+        r#"{"choices":[{"delta":{"role":"assistant"}}]}"#,                // llama-cpp-python
         r#"{"choices":[{"delta":{"content":""},"finish_reason":null}]}"#,
         r#"{"choices":[{"delta":null,"finish_reason":""}]}"#, // Ollama, SGLang
         r#"{"choices":[{"delta":{}}]}"#,                      // LiteLLM: no finish_reason at all
@@ -64,37 +57,14 @@ fn chunks_that_say_nothing_are_passed_over() {
 
 #[test]
 fn text_comes_in_several_forms() {
+    says(&[r#"{"choices":[{"delta":{"role":"assistant","content":"Hi"}}]}"#, STOP], "Hi"); // Ollama: role each time
+    says(&[HELLO, r#"{"choices":[{"delta":{"content":"!"},"finish_reason":"stop"}]}"#], "Hello!"); // vLLM
     says(
-        &[
-            r#"{"choices":[{"delta":{"role":"assistant","content":"Hi"}}]}"#,
-            STOP,
-        ],
-        "Hi",
-    ); // Ollama: role each time
-    says(
-        &[
-            HELLO,
-            r#"{"choices":[{"delta":{"content":"!"},"finish_reason":"stop"}]}"#,
-        ],
-        "Hello!",
-    ); // vLLM
-    says(
-        &[
-            r#"{"choices":[{"delta":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}"#,
-            STOP,
-        ],
+        &[r#"{"choices":[{"delta":{"content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}}]}"#, STOP],
         "ab",
     ); // Mistral
-    says(
-        &[r#"{"choices":[{"delta":{"refusal":"I won't"}}]}"#, STOP],
-        "I won't",
-    ); // OpenAI
-    says(
-        &[
-            r#"{"choices":[{"message":{"role":"assistant","content":"whole"},"finish_reason":"stop"}]}"#,
-        ],
-        "whole",
-    );
+    says(&[r#"{"choices":[{"delta":{"refusal":"I won't"}}]}"#, STOP], "I won't"); // OpenAI
+    says(&[r#"{"choices":[{"message":{"role":"assistant","content":"whole"},"finish_reason":"stop"}]}"#], "whole");
     says(
         &[
             r#"{"choices":[{"delta":{"content":"a"},"message":{"content":"a"}}]}"#,
@@ -113,15 +83,8 @@ fn thoughts_are_progress_and_are_not_said() {
         r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}}]}"#,
         r#"{"choices":[{"delta":{"content":"<think>hm</think>"}}]}"#,
     ] {
-        let event = Event {
-            name: String::new(),
-            data: vec![thought.into()],
-        };
-        assert_eq!(
-            Answer::default().event(&event),
-            Ok(vec![Step::Thinking]),
-            "{thought}"
-        );
+        let event = Event { name: String::new(), data: vec![thought.into()] };
+        assert_eq!(Answer::default().event(&event), Ok(vec![Step::Thinking]), "{thought}");
         says(&[thought, HELLO, STOP], "Hello");
     }
 }
@@ -132,19 +95,14 @@ fn a_thought_in_the_text_is_left_out_wherever_it_is_cut() {
         for size in 1..=text.len() {
             let mut filter = ThoughtFilter::default();
             let chars: Vec<char> = text.chars().collect();
-            let mut said: String = chars
-                .chunks(size)
-                .map(|piece| filter.pass(&piece.iter().collect::<String>()))
-                .collect();
+            let mut said: String =
+                chars.chunks(size).map(|piece| filter.pass(&piece.iter().collect::<String>())).collect();
             said.push_str(&filter.flush());
             assert_eq!(said, expected, "{text:?} in pieces of {size}");
         }
     };
     check("<think>let me é see</think>Hello", "Hello");
-    check(
-        "\n<think></think>Hello <think>you</think>",
-        "Hello <think>you</think>",
-    );
+    check("\n<think></think>Hello <think>you</think>", "Hello <think>you</think>");
     check("Hello", "Hello");
     check("<thin air>", "<thin air>");
     check("<thi", "<thi");
@@ -155,10 +113,7 @@ fn a_thought_in_the_text_is_left_out_wherever_it_is_cut() {
 #[test]
 fn usage_is_taken_from_wherever_it_stands_and_the_last_counts() {
     let usage = |lines: &[&str]| read(lines).1.unwrap().1;
-    let expected = Some(Usage {
-        input_tokens: 7,
-        output_tokens: 3,
-    });
+    let expected = Some(Usage { input_tokens: 7, output_tokens: 3 });
     let last = r#"{"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3}}"#;
     assert_eq!(usage(&[HELLO, STOP, last, "[DONE]"]), expected);
     assert_eq!(
@@ -169,11 +124,7 @@ fn usage_is_taken_from_wherever_it_stands_and_the_last_counts() {
         expected
     );
     assert_eq!(
-        usage(&[
-            HELLO,
-            STOP,
-            r#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":7,"completion_tokens":3}}}"#
-        ]),
+        usage(&[HELLO, STOP, r#"{"choices":[],"x_groq":{"usage":{"prompt_tokens":7,"completion_tokens":3}}}"#]),
         expected
     );
     assert_eq!(
@@ -184,10 +135,7 @@ fn usage_is_taken_from_wherever_it_stands_and_the_last_counts() {
         ]),
         expected
     );
-    assert_eq!(
-        usage(&[HELLO, STOP, r#"{"choices":[],"usage":null}"#]),
-        None
-    );
+    assert_eq!(usage(&[HELLO, STOP, r#"{"choices":[],"usage":null}"#]), None);
 }
 
 #[test]
@@ -205,43 +153,20 @@ fn errors_in_the_stream_end_it() {
     ] {
         let (text, end) = read(&[HELLO, error]);
         assert_eq!(text, "Hello");
-        assert!(
-            matches!(end, Err(ModelError::Failed(_))),
-            "{error}: {end:?}"
-        );
+        assert!(matches!(end, Err(ModelError::Failed(_))), "{error}: {end:?}");
     }
-    let named = Event {
-        name: "error".into(),
-        data: vec!["over".into(), "load".into()],
-    };
-    assert!(matches!(
-        Answer::default().event(&named),
-        Err(ModelError::Failed(_))
-    )); // Groq
+    let named = Event { name: "error".into(), data: vec!["over".into(), "load".into()] };
+    assert!(matches!(Answer::default().event(&named), Err(ModelError::Failed(_)))); // Groq
 }
 
 #[test]
 fn two_documents_in_one_event_are_read_one_by_one() {
     let mut answer = Answer::default();
-    let event = Event {
-        name: String::new(),
-        data: vec![HELLO.into(), STOP.into()],
-    };
-    assert_eq!(
-        answer.event(&event),
-        Ok(vec![Step::Text("Hello".into()), Step::Nothing])
-    );
-    let split = Event {
-        name: String::new(),
-        data: vec![
-            r#"{"choices":[{"delta":"#.into(),
-            r#"{"content":"x"}}]}"#.into(),
-        ],
-    };
-    assert_eq!(
-        Answer::default().event(&split),
-        Ok(vec![Step::Text("x".into())])
-    );
+    let event = Event { name: String::new(), data: vec![HELLO.into(), STOP.into()] };
+    assert_eq!(answer.event(&event), Ok(vec![Step::Text("Hello".into()), Step::Nothing]));
+    let split =
+        Event { name: String::new(), data: vec![r#"{"choices":[{"delta":"#.into(), r#"{"content":"x"}}]}"#.into()] };
+    assert_eq!(Answer::default().event(&split), Ok(vec![Step::Text("x".into())]));
 }
 
 #[test]
@@ -249,52 +174,23 @@ fn an_answer_ends_in_many_ways() {
     let end = |lines: &[&str]| read(lines).1.map(|(reason, _)| reason);
     assert_eq!(end(&[HELLO, STOP]), Ok(FinishReason::Stop)); // no [DONE]: Perplexity
     assert_eq!(end(&[HELLO, "[DONE] "]), Ok(FinishReason::Stop)); // no reason
-    assert_eq!(
-        end(&[HELLO, r#"{"choices":[{"finish_reason":"length"}]}"#]),
-        Ok(FinishReason::Length)
-    );
-    assert_eq!(
-        end(&[HELLO, r#"{"choices":[{"finish_reason":"content_filter"}]}"#]),
-        Ok(FinishReason::ContentFilter)
-    );
-    assert_eq!(
-        end(&[r#"{"choices":[{"finish_reason":"content_filter"}]}"#]),
-        Ok(FinishReason::ContentFilter)
-    );
-    assert_eq!(
-        end(&[HELLO, r#"{"choices":[{"finish_reason":"eos"}]}"#]),
-        Ok(FinishReason::Stop)
-    );
-    assert_eq!(
-        end(&[HELLO, r#"{"choices":[{"finish_reason":"length"}]}"#, STOP]),
-        Ok(FinishReason::Length)
-    ); // SGLang: twice
+    assert_eq!(end(&[HELLO, r#"{"choices":[{"finish_reason":"length"}]}"#]), Ok(FinishReason::Length));
+    assert_eq!(end(&[HELLO, r#"{"choices":[{"finish_reason":"content_filter"}]}"#]), Ok(FinishReason::ContentFilter));
+    assert_eq!(end(&[r#"{"choices":[{"finish_reason":"content_filter"}]}"#]), Ok(FinishReason::ContentFilter));
+    assert_eq!(end(&[HELLO, r#"{"choices":[{"finish_reason":"eos"}]}"#]), Ok(FinishReason::Stop));
+    assert_eq!(end(&[HELLO, r#"{"choices":[{"finish_reason":"length"}]}"#, STOP]), Ok(FinishReason::Length)); // SGLang: twice
     assert_eq!(end(&[HELLO]), Err(ModelError::Cut));
     assert_eq!(end(&[]), Err(ModelError::Empty));
     assert_eq!(end(&[STOP, "[DONE]"]), Err(ModelError::Empty));
     assert_eq!(end(&["[DONE]"]), Err(ModelError::Empty));
-    assert_eq!(
-        end(&[
-            r#"{"choices":[{"delta":{"tool_calls":[{"id":"x"}]}}]}"#,
-            STOP
-        ]),
-        Err(ModelError::ToolsOnly)
-    );
-    assert!(matches!(
-        end(&["{broken", "[DONE]"]),
-        Err(ModelError::Garbled(_))
-    ));
+    assert_eq!(end(&[r#"{"choices":[{"delta":{"tool_calls":[{"id":"x"}]}}]}"#, STOP]), Err(ModelError::ToolsOnly));
+    assert!(matches!(end(&["{broken", "[DONE]"]), Err(ModelError::Garbled(_))));
 }
 
 #[test]
 fn an_interrupted_answer_is_not_taken_for_a_whole_one() {
     let mut answer = Answer::default();
-    answer
-        .event(&Event {
-            name: String::new(),
-            data: vec![HELLO.into()],
-        })
-        .unwrap();
+    answer.event(&Event { name: String::new(), data: vec![HELLO.into()] }).unwrap();
     assert_eq!(answer.conclude(true, false), Err(ModelError::Cut)); // llama-cpp-python: [DONE], then cut
 }
 
