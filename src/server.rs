@@ -165,8 +165,9 @@ fn reload_into(app: &App, reload: &Reload) {
     }
     match snapshot(config, old.own_origins.clone(), Some(&old)) {
         Ok(new) => {
-            tracing::info!(agents = new.config.agents.len(), "widget.toml reloaded");
+            let agents = new.config.agents.len();
             *app.snapshot.write() = Arc::new(new);
+            tracing::info!(agents, "widget.toml reloaded");
         }
         Err(error) => {
             tracing::error!(%error, "widget.toml was not reloaded, the old configuration stays")

@@ -32,7 +32,7 @@ impl Limits {
             leads: limiter(rates.leads_per_token),
             leads_address: limiter(rates.leads_per_address),
             events: limiter(rates.events_per_token),
-            rates: rates.clone(),
+            rates: *rates,
         }
     }
 

@@ -62,22 +62,10 @@ pub(crate) enum Failure {
 impl Chat {
     /// Answers an accepted message, on a thread of its own until the answer is stored.
     pub(crate) fn generate(&self, accepted: Accepted, emit: &Emit) {
-        let Accepted {
-            chain,
-            prompt,
-            speaker,
-            question,
-            answer_id,
-            input_tokens,
-            commit,
-            tally,
-            charged_before,
-            reservation,
-            slot,
-        } = accepted;
+        let Accepted { chain, prompt, speaker, question, answer_id, .. } = accepted;
         let turn = Rc::new(Turn {
             started: Started { conversation: speaker.conversation, question, answer: answer_id },
-            commit: Cell::new(Some(commit)),
+            commit: Cell::new(Some(accepted.commit)),
             text: RefCell::default(),
             ended: Cell::new(None),
             stopping: self.stopping.clone(),
@@ -92,44 +80,47 @@ impl Chat {
         // cannot be, `ended` says so.
         let _ = turn.begin();
         let content = turn.text.take();
-        let (outcome, usage) = conclude(asked, turn.ended.take(), input_tokens, &content);
-        let charged_tokens = charged_before + usage.total();
-        let created_at = clock::now();
-        let finish_reason = outcome.as_ref().map_or(FinishReason::Cancelled, |finished| finished.finish_reason);
-        let stored = self
-            .store
-            .finish_answer(Answer {
-                conversation: speaker.conversation,
-                agent: speaker.agent,
-                question: question.id,
-                id: answer_id,
-                content: content.clone(),
-                status: if outcome.is_ok() { Status::Complete } else { Status::Partial },
-                finish_reason,
-                usage,
-                model: outcome.as_ref().map_or_else(|_| String::new(), |finished| finished.model.clone()),
-                created_at,
-                charged_tokens,
-            })
-            .wait();
-        reservation.settle(usage.total());
+        let (outcome, usage) = conclude(asked, turn.ended.take(), accepted.input_tokens, &content);
+        let charged_tokens = accepted.charged_before + usage.total();
+        let answer = Answer {
+            conversation: speaker.conversation,
+            agent: speaker.agent,
+            question: question.id,
+            id: answer_id,
+            content,
+            status: if outcome.is_ok() { Status::Complete } else { Status::Partial },
+            finish_reason: outcome.as_ref().map_or(FinishReason::Cancelled, |finished| finished.finish_reason),
+            usage,
+            model: outcome.as_ref().map_or_else(|_| String::new(), |finished| finished.model.clone()),
+            created_at: clock::now(),
+            charged_tokens,
+        };
+        let stored = self.store.finish_answer(answer.clone()).wait();
+        if let Err(error) = &stored {
+            tracing::warn!(%error, "an answer could not be stored");
+        }
+        accepted.reservation.settle(usage.total());
         // Before the last event: who reads it may send the next message at once.
-        drop(slot);
+        drop(accepted.slot);
         let event = match (outcome, stored) {
             (Err(Ended::ClientLeft), _) => return,
             (Err(Ended::Failed(failure)), _) => TurnEvent::Failed(failure),
             (Ok(_), Err(error)) => TurnEvent::Failed(Failure::Store(error)),
-            (Ok(_), Ok(())) => TurnEvent::Done(Done {
-                answer: answer_id,
-                created_at,
-                content,
-                finish_reason,
-                usage,
-                remaining: tally.remaining(charged_tokens),
-            }),
+            (Ok(_), Ok(())) => TurnEvent::Done(done(answer, accepted.tally.remaining(charged_tokens))),
         };
         // A client that left now has its answer stored; there is nothing left to stop.
         let _ = emit(event);
+    }
+}
+
+fn done(answer: Answer, remaining: Remaining) -> Done {
+    Done {
+        answer: answer.id,
+        created_at: answer.created_at,
+        content: answer.content,
+        finish_reason: answer.finish_reason,
+        usage: answer.usage,
+        remaining,
     }
 }
 

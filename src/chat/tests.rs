@@ -37,7 +37,7 @@ impl Room {
         };
         Self {
             chat: Chat::new(store.clone(), clock::now()).unwrap(),
-            faq: FaqIndex::build(&[agent.clone()]).unwrap(),
+            faq: FaqIndex::build(std::slice::from_ref(&agent)).unwrap(),
             assistant: Assistant {
                 agent,
                 chain: Arc::new(Chain::new(vec![Arc::new(Link::builtin())])),

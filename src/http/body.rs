@@ -3,8 +3,8 @@
 use super::head::Framing;
 use super::wire_error::WireError;
 
-/// Hex digits of a chunk's size: enough for any body that is taken.
-const SIZE_DIGITS_MAX: usize = 8;
+/// Hex digits of a chunk's size: what a `usize` holds.
+const SIZE_DIGITS_MAX: usize = 16;
 /// Of one line of chunk size and extensions, and of all trailers together; their content is thrown away.
 const LINE_BYTES_MAX: usize = 1024;
 
@@ -177,7 +177,7 @@ mod tests {
             b"5 \r\nhello\r\n",
             b" 5\r\nhello\r\n",
             b"5 x\r\nhello\r\n",
-            b"000000005\r\nhello\r\n",
+            b"00000000000000005\r\nhello\r\n",
             b"5\r\nhelloX\r\n",
             b"5\r\nhello\n0\r\n\r\n",
             b"5\r\nhello\r0\r\n\r\n",
@@ -193,7 +193,7 @@ mod tests {
     fn a_chunked_body_is_counted() {
         assert_eq!(chunked(b"15\r\n"), Err(WireError::BodyTooLarge));
         assert_eq!(chunked(b"14\r\naaaaaaaaaaaaaaaaaaaa\r\n1\r\n"), Err(WireError::BodyTooLarge));
-        assert_eq!(chunked(b"ffffffff\r\n"), Err(WireError::BodyTooLarge));
+        assert_eq!(chunked(b"ffffffffffffffff\r\n"), Err(WireError::BodyTooLarge));
         let trailers = format!("0\r\n{}\r\n", "X: y\r\n".repeat(300));
         assert_eq!(chunked(trailers.as_bytes()), Err(WireError::HeadTooLarge));
     }

@@ -4,27 +4,26 @@
 //! answers it is not watched, and what was pipelined waits in its buffer. The loop never ends for an error: a socket that
 //! cannot be accepted is logged and the next one is tried.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use polling::{Event, Events};
 use tiny_http::Method;
 
 use super::Settings;
 use super::body::Collector;
-use super::client_addr::{AddressKey, address_key};
+use super::client_addr::address_key;
 use super::connection::{Arrived, Connection};
 use super::head::{self, Framing};
 use super::pool::Pool;
 use super::request::Request;
 use super::responder::Responder;
 use super::response::{self, Frame};
-use super::slot::{Lingering, Reading, Shared, Slot, State, Writing};
+use super::slot::{Lingering, Overdue, Reading, Shared, Slot, State, Writing};
+use super::table::Table;
 use super::wire_error::WireError;
 use crate::clock;
 use crate::domain::id;
@@ -37,8 +36,7 @@ const ACCEPTS_MAX: usize = 64;
 /// Reads of one connection before the others get their turn.
 const READS_MAX: usize = 8;
 const READ_BYTES: usize = 16 * 1024;
-/// A client that was refused gets so long, and so many bytes, to read the answer and hang up.
-const LINGER: Duration = Duration::from_secs(2);
+/// A client that was refused may send so much more until it has read the answer.
 const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// A request that waited longer for a worker is refused: its client has lost patience, and the next ones wait behind it.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -56,20 +54,9 @@ pub(super) struct Intake {
     reserve: Option<File>,
     workers: Pool,
     handler: Arc<Handler>,
-    /// By key.
-    table: Vec<Option<Entry>>,
-    /// Keys of the table's empty places.
-    free: Vec<usize>,
-    open: usize,
-    addresses: HashMap<AddressKey, usize>,
+    table: Table,
     scratch: Vec<u8>,
     looked_at: Duration,
-}
-
-struct Entry {
-    state: Arc<Mutex<State>>,
-    /// None for a trusted proxy, which speaks for many.
-    address: Option<AddressKey>,
 }
 
 impl Intake {
@@ -89,10 +76,7 @@ impl Intake {
             reserve: File::open("/dev/null").ok(),
             workers,
             handler,
-            table: Vec::new(),
-            free: Vec::new(),
-            open: 0,
-            addresses: HashMap::new(),
+            table: Table::default(),
             scratch: vec![0; READ_BYTES],
             looked_at: Duration::ZERO,
         })
@@ -124,7 +108,7 @@ impl Intake {
             self.look_at_deadlines();
             if self.shared.is_draining() {
                 self.stop_accepting();
-                if self.open == 0 || self.shared.is_closing() {
+                if self.table.open() == 0 || self.shared.is_closing() {
                     return;
                 }
             }
@@ -156,9 +140,9 @@ impl Intake {
     /// Out of descriptors, most likely: the reserve takes one connection in so that it can be refused, and the one that
     /// has been idle longest makes room.
     fn accept_failed(&mut self, error: &io::Error) {
-        tracing::warn!(%error, open = self.open, "a connection could not be accepted");
+        tracing::warn!(%error, open = self.table.open(), "a connection could not be accepted");
         if self.reserve.take().is_some() {
-            if !self.evict()
+            if !self.table.evict()
                 && let Some(listener) = &self.listener
             {
                 drop(listener.accept());
@@ -173,78 +157,30 @@ impl Intake {
     /// Gives a newcomer a place. One too many of its address is refused; one too many in all finds no place if nothing
     /// idle can make room.
     fn admit(&mut self, socket: TcpStream, peer: SocketAddr) {
-        if self.open >= self.settings.connections_max && !self.evict() {
+        if self.table.open() >= self.settings.connections_max && !self.table.evict() {
             return;
         }
-        let key = self.free.pop().unwrap_or(self.table.len());
-        let connection = match Connection::new(socket, peer, key, self.shared.poller.clone()) {
+        let connection = match Connection::new(socket, peer, self.table.next_key(), self.shared.poller.clone()) {
             Ok(connection) => connection,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be set up");
-                self.free.extend((key < self.table.len()).then_some(key));
                 return;
             }
         };
-        let (address, state) = self.welcome(connection);
-        let entry = Some(Entry { state: Arc::new(Mutex::new(state)), address });
-        match self.table.get_mut(key) {
-            Some(place) => *place = entry,
-            None => self.table.push(entry),
-        }
-        self.open += 1;
-    }
-
-    /// What becomes of a new connection, and the address that it counts for.
-    fn welcome(&mut self, connection: Connection) -> (Option<AddressKey>, State) {
-        let ip = connection.peer.ip();
-        if self.settings.trusted_proxies.contain(ip) {
-            return (None, reading(connection));
-        }
-        let of_address = self.addresses.entry(address_key(ip)).or_default();
-        if *of_address >= self.settings.connections_per_address_max {
-            return (None, refuse(connection, WireError::Overloaded));
-        }
-        *of_address += 1;
-        (Some(address_key(ip)), reading(connection))
-    }
-
-    /// Closes the connection that has been idle longest, or else has been sending its request longest.
-    fn evict(&mut self) -> bool {
-        let idle = self.table.iter().enumerate().filter_map(|(key, entry)| match &*entry.as_ref()?.state.lock() {
-            State::Reading(reading) => Some((reading.has_begun, reading.since, key)),
-            State::Lingering(lingering) => Some((false, lingering.since, key)),
-            State::Busy | State::Writing(_) | State::Closed => None,
-        });
-        let Some((_, _, key)) = idle.min() else {
-            return false;
-        };
-        self.remove(key);
-        true
-    }
-
-    fn remove(&mut self, key: usize) {
-        let Some(entry) = self.table.get_mut(key).and_then(Option::take) else {
-            return;
-        };
-        *entry.state.lock() = State::Closed;
-        self.free.push(key);
-        self.open -= 1;
-        if let Some(address) = entry.address
-            && let Some(count) = self.addresses.get_mut(&address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(&address);
-            }
+        let address = address_key(peer.ip());
+        if self.settings.trusted_proxies.contain(peer.ip()) {
+            self.table.insert(reading(connection), None); // it speaks for many
+        } else if self.table.of_address(address) >= self.settings.connections_per_address_max {
+            self.table.insert(refuse(connection, WireError::Overloaded), None);
+        } else {
+            self.table.insert(reading(connection), Some(address));
         }
     }
 
     /// Does what there is to do for a connection.
     fn attend(&mut self, key: usize) {
-        let Some(entry) = self.table.get(key).and_then(Option::as_ref) else {
-            return;
-        };
-        let slot = Slot { key, state: entry.state.clone(), shared: self.shared.clone() };
+        let Some(state) = self.table.state(key) else { return };
+        let slot = Slot { key, state: state.clone(), shared: self.shared.clone() };
         let mut state = slot.state.lock();
         let next = match std::mem::replace(&mut *state, State::Busy) {
             State::Reading(reading) => self.read(&slot, reading),
@@ -260,7 +196,7 @@ impl Intake {
         }
         drop(state);
         if is_closed {
-            self.remove(key);
+            self.table.remove(key);
         }
     }
 
@@ -361,12 +297,10 @@ impl Intake {
             return;
         }
         self.looked_at = now;
-        for key in 0..self.table.len() {
-            let Some(entry) = &self.table[key] else {
-                continue;
-            };
-            let mut state = entry.state.lock();
-            match self.overdue(&state, now) {
+        for key in self.table.keys() {
+            let Some(state) = self.table.state(key) else { continue };
+            let mut state = state.lock();
+            match state.overdue(&self.settings, self.shared.is_draining(), now) {
                 None => continue,
                 Some(Overdue::Close) => {}
                 Some(Overdue::Refuse) => {
@@ -377,27 +311,8 @@ impl Intake {
                 }
             }
             drop(state);
-            self.remove(key);
+            self.table.remove(key);
         }
-    }
-
-    fn overdue(&self, state: &State, now: Duration) -> Option<Overdue> {
-        let (since, limit, verdict) = match state {
-            State::Reading(reading) if !reading.has_begun => {
-                // Whoever has sent nothing need not be waited for when all others are.
-                let limit = if self.shared.is_draining() { Duration::ZERO } else { self.settings.idle_timeout };
-                (reading.since, limit, Overdue::Close)
-            }
-            State::Reading(reading) if reading.head.is_none() => {
-                (reading.since, self.settings.head_timeout, Overdue::Refuse)
-            }
-            State::Reading(reading) => (reading.since, self.settings.body_timeout, Overdue::Refuse),
-            State::Writing(writing) => (writing.since, self.settings.write_timeout, Overdue::Close),
-            State::Lingering(lingering) => (lingering.since, LINGER, Overdue::Close),
-            State::Closed => return Some(Overdue::Close),
-            State::Busy => return None,
-        };
-        (now.saturating_sub(since) >= limit).then_some(verdict)
     }
 
     /// New connections are refused by the system from here on.
@@ -410,12 +325,6 @@ impl Intake {
             let _ = rustix::net::shutdown(&listener, rustix::net::Shutdown::Both);
         }
     }
-}
-
-/// What becomes of a connection whose time is up.
-enum Overdue {
-    Close,
-    Refuse,
 }
 
 /// Writes what a worker left over.

@@ -23,6 +23,7 @@ mod responder;
 mod response;
 mod slot;
 mod sse;
+mod table;
 mod wire_error;
 
 use std::io;

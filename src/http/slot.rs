@@ -7,10 +7,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use polling::Poller;
 
+use super::Settings;
 use super::body::Collector;
 use super::connection::Connection;
 use super::head::{Head, Scan};
 use crate::clock;
+
+/// A client that was refused gets so long to read the answer and hang up.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Where a connection stands.
 pub(super) enum State {
@@ -23,6 +27,34 @@ pub(super) enum State {
     /// All is said; what still comes in is thrown away, so that no reset overtakes the last answer.
     Lingering(Box<Lingering>),
     Closed,
+}
+
+/// What becomes of a connection whose time is up.
+pub(super) enum Overdue {
+    Close,
+    Refuse,
+}
+
+impl State {
+    /// What is due, if its time is up at `now`.
+    pub(super) fn overdue(&self, settings: &Settings, is_draining: bool, now: Duration) -> Option<Overdue> {
+        let (since, limit, verdict) = match self {
+            State::Reading(reading) if !reading.has_begun => {
+                // Whoever has sent nothing need not be waited for when all others are.
+                let limit = if is_draining { Duration::ZERO } else { settings.idle_timeout };
+                (reading.since, limit, Overdue::Close)
+            }
+            State::Reading(reading) if reading.head.is_none() => {
+                (reading.since, settings.head_timeout, Overdue::Refuse)
+            }
+            State::Reading(reading) => (reading.since, settings.body_timeout, Overdue::Refuse),
+            State::Writing(writing) => (writing.since, settings.write_timeout, Overdue::Close),
+            State::Lingering(lingering) => (lingering.since, LINGER, Overdue::Close),
+            State::Closed => return Some(Overdue::Close),
+            State::Busy => return None,
+        };
+        (now.saturating_sub(since) >= limit).then_some(verdict)
+    }
 }
 
 pub(super) struct Reading {

@@ -19,14 +19,14 @@ pub(crate) struct Link {
 }
 
 enum Kind {
-    OpenAi(OpenAi),
+    OpenAi(Box<OpenAi>),
     Builtin,
 }
 
 impl Link {
     /// `calls_max` is how many answers may run at once: so many connections are kept.
     pub(crate) fn open_ai(settings: Settings, calls_max: usize) -> Self {
-        Self { kind: Kind::OpenAi(OpenAi::new(settings, calls_max)), breaker: Mutex::default() }
+        Self { kind: Kind::OpenAi(Box::new(OpenAi::new(settings, calls_max))), breaker: Mutex::default() }
     }
 
     pub(crate) fn builtin() -> Self {

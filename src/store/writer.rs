@@ -146,7 +146,7 @@ impl Loop {
         let result = begun.and_then(|()| self.end_transaction());
         self.note(result.as_ref().err());
         for settle in settled {
-            settle(result.as_ref().map(|()| ()));
+            settle(result.as_ref().copied());
         }
     }
 

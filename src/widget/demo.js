@@ -5,11 +5,10 @@
 
 import { Chat, say } from "./demo/chat.js";
 import { Client } from "./demo/client.js";
-import { Composer } from "./demo/composer.js";
-import { Developer } from "./demo/developer.js";
+import { startComposer } from "./demo/composer.js";
+import * as developer from "./demo/developer.js";
 import { byId } from "./demo/dom.js";
 import { LeadForm } from "./demo/lead_form.js";
-import { Nudge } from "./demo/nudge.js";
 import { watchRules } from "./demo/rules.js";
 import { openStorage } from "./demo/storage.js";
 import { startTelemetry } from "./demo/telemetry.js";
@@ -19,32 +18,29 @@ import { Transcript } from "./demo/transcript.js";
 const AGENT_ID = "demo";
 
 const storage = openStorage(`widgetd.${AGENT_ID}.`);
-const transcript = new Transcript();
 const client = new Client(AGENT_ID, storage);
 const track = startTelemetry(client);
-const developer = new Developer(AGENT_ID);
-const nudge = new Nudge({ onDismiss: () => track("dismiss", { what: "nudge" }) });
-const chat = new Chat(client, transcript, {
+const chat = new Chat(client, new Transcript(), {
   onSession: sessionOpened,
   onBusy: (busy) => composer.setBusy(busy),
   onAsked: questionAsked,
-  onFirstToken: (ms) => developer.showFirstToken(ms),
+  onFirstToken: developer.showFirstToken,
   onDone: answerDone,
+  onFree: (questions) => rules.messages(questions),
   offerLead,
 });
-const composer = new Composer({ onSend: (text) => chat.send(text), onStop: () => chat.stop() });
+const composer = startComposer({ onSend: (text) => chat.send(text), onStop: () => chat.stop() });
+const nudge = byId("nudge");
 
-/** Known once the agent is: both are made from its configuration. */
+/** Made from the agent's configuration, with the first session. */
 let leadForm = null;
 let rules = null;
 
 function sessionOpened({ agent, budget }) {
   developer.showBudget(budget);
-  if (leadForm) {
-    leadForm.close();
-    nudge.hide();
-    return;
-  }
+  nudge.hidden = true;
+  leadForm?.close();
+  if (leadForm) return;
   paintAgent(agent);
   leadForm = new LeadForm(agent.lead_form, {
     submit: (lead) => client.leaveAddress(lead),
@@ -65,13 +61,12 @@ function paintAgent({ name, theme, lead_form: leadDefinition }) {
 
 function questionAsked(text) {
   track("message_sent", { characters: text.length });
-  nudge.hide();
+  nudge.hidden = true;
 }
 
-function answerDone({ usage, budget }, questions) {
+function answerDone({ usage, budget }) {
   developer.showUsage(usage);
   developer.showBudget(budget);
-  rules.messages(questions);
 }
 
 /** A visitor who gave an address is not asked for it again. */
@@ -81,12 +76,13 @@ function offerLead(answer) {
 }
 
 function isFree() {
-  return !chat.isBusy && !leadForm.isOpen && !nudge.isOpen;
+  return !chat.isBusy && !leadForm.isOpen && nudge.hidden;
 }
 
 function act(rule) {
   if (rule.action === "nudge") {
-    nudge.show(rule.text);
+    byId("nudge-text").textContent = rule.text;
+    nudge.hidden = false;
     say(rule.text);
   } else if (!storage.get("lead_left")) {
     leadForm.open("rule", { takeFocus: false });
@@ -94,17 +90,24 @@ function act(rule) {
   }
 }
 
+function dismissNudge() {
+  nudge.hidden = true;
+  track("dismiss", { what: "nudge" });
+}
+
 function showConnection() {
   byId("offline").hidden = navigator.onLine;
 }
 
-function reportLink(event) {
-  const link = event.target.closest("a[href]");
+function reportLink({ target }) {
+  const link = target.closest("a[href]");
   if (link) track("link_click", { url: link.origin === "null" ? link.protocol : link.origin + link.pathname });
 }
 
-byId("restart").addEventListener("click", () => chat.begin({ fresh: true }).then(() => composer.focus()));
-byId("open-lead").addEventListener("click", () => leadForm?.open("form"));
+developer.offerCurl(AGENT_ID);
+byId("restart").addEventListener("click", () => chat.begin({ fresh: true }).then(composer.focus));
+byId("open-lead").addEventListener("click", () => leadForm.open("form"));
+byId("nudge-close").addEventListener("click", dismissNudge);
 byId("log").addEventListener("click", reportLink);
 byId("chat").addEventListener("focusin", () => track("launcher_open"), { once: true });
 addEventListener("online", showConnection);

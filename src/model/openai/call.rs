@@ -1,7 +1,7 @@
 //! One call: sends the question, reads the stream, passes the words on.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::Value;
 use ureq::http::Response;
@@ -12,6 +12,8 @@ use super::error_body;
 use super::events::Events;
 use super::request::Body;
 use super::waiting::{Call, CallGuard, Limit};
+use crate::clock;
+use crate::domain::time::Timestamp;
 use crate::model::{Finished, Listener, ModelError, Settings, Update};
 
 /// Of an error's body that is read.
@@ -88,11 +90,14 @@ fn checked(mut response: Response<ResponseBody>) -> Result<Response<ResponseBody
 fn retry_after(response: &Response<ResponseBody>) -> Option<Duration> {
     let header = |name| response.headers().get(name)?.to_str().ok();
     let number = |name| header(name)?.trim().parse::<f64>().ok().filter(|number| (0.0..1e6).contains(number));
-    let date = || httpdate::parse_http_date(header("retry-after")?).ok();
+    let date = || {
+        let since_epoch = httpdate::parse_http_date(header("retry-after")?).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Timestamp::from_ms(0).plus(since_epoch).since(clock::now()))
+    };
     number("retry-after-ms")
         .map(|ms| Duration::from_secs_f64(ms / 1000.0))
         .or_else(|| number("retry-after").map(Duration::from_secs_f64))
-        .or_else(|| Some(date()?.duration_since(std::time::SystemTime::now()).unwrap_or_default()))
+        .or_else(date)
 }
 
 /// The deadlines of a call.
@@ -144,8 +149,9 @@ impl Stream<'_> {
                 }
             };
             // Some servers answer with one JSON document, or one a line, whatever they call it.
-            let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-            if *is_document.get_or_insert_with(|| matches!(first, Some(b'{' | b'['))) {
+            let mut visible = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+            is_document = is_document.or_else(|| visible.next().map(|byte| matches!(byte, b'{' | b'[')));
+            if is_document == Some(true) {
                 document.extend_from_slice(bytes);
                 if document.len() > DOCUMENT_BYTES_MAX {
                     return Err(ModelError::TooLong);

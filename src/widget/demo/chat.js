@@ -18,8 +18,8 @@ export class Chat {
   #isOpen = false;
 
   /**
-   * Hooks: `onSession(session)`, `onBusy(busy)`, `onAsked(text, questions)`, `onFirstToken(ms)`,
-   * `onDone(event, questions)`, and `offerLead(answer)` for an answer that does not know.
+   * Hooks: `onSession(session)`, `onBusy(busy)`, `onAsked(text)`, `onFirstToken(ms)`, `onDone(event)`,
+   * `onFree(questions)` once an answer has ended, and `offerLead(answer)` for one that does not know.
    */
   constructor(client, transcript, hooks) {
     this.#client = client;
@@ -34,11 +34,14 @@ export class Chat {
   /** Shows the visitor's latest conversation, or a fresh one. */
   async begin({ fresh = false } = {}) {
     this.stop();
+    const wasOpen = this.#isOpen;
+    this.#isOpen = false;
     try {
       const session = await this.#client.open({ fresh });
       this.#hooks.onSession(session);
       this.#show(session);
     } catch (error) {
+      this.#isOpen = wasOpen;
       const notice = this.#transcript.addAnswer();
       this.#fail(notice, error, () => {
         notice.remove();
@@ -65,7 +68,7 @@ export class Chat {
         this.#transcript.addQuestion(content);
       } else {
         const answer = this.#transcript.addAnswer(content);
-        if (status === "partial") this.#unfinished(answer, "This answer was not finished.", question);
+        if (status === "partial") this.#unfinished(answer, UNFINISHED, question);
       }
     }
     if (messages.at(-1)?.role === "user") this.#unfinished(this.#transcript.addAnswer(), "This was not answered.", question);
@@ -77,7 +80,7 @@ export class Chat {
     if (content === "" || !this.#isOpen || this.isBusy) return false;
     this.#transcript.removeStarters();
     this.#transcript.addQuestion(content);
-    this.#hooks.onAsked(content, this.#transcript.questions);
+    this.#hooks.onAsked(content);
     this.#ask(content, randomId(), this.#transcript.addAnswer());
     return true;
   }
@@ -107,6 +110,7 @@ export class Chat {
       if (this.#turn === turn) {
         this.#turn = null;
         this.#hooks.onBusy(false);
+        this.#hooks.onFree(this.#transcript.questions);
       }
     }
   }
@@ -121,10 +125,11 @@ export class Chat {
   #finished(event, content, answer) {
     answer.end();
     const remark = REMARKS[event.finish_reason] ?? (answer.text === "" ? "The assistant had nothing to say." : null);
-    if (remark) this.#unfinished(answer, remark, content);
+    if (event.finish_reason === "cancelled") this.#unfinished(answer, UNFINISHED, content);
+    else if (remark) answer.note(remark);
     else if (saysItDoesNotKnow(answer.text)) this.#hooks.offerLead(answer);
-    say(spoken(answer.text || remark));
-    this.#hooks.onDone(event, this.#transcript.questions);
+    say(spoken(answer.plainText || remark));
+    this.#hooks.onDone(event);
   }
 
   #stopped(answer, content) {
@@ -151,11 +156,12 @@ export class Chat {
   }
 }
 
+const UNFINISHED = "This answer was not finished.";
+
 /** What there is to say of an answer that did not simply end. */
 const REMARKS = {
   length: "The answer was cut at its longest allowed length.",
   content_filter: "The answer was held back by the model's content filter.",
-  cancelled: "This answer was not finished.",
 };
 
 function spoken(text) {

@@ -3,42 +3,36 @@
 import { byId } from "./dom.js";
 
 const COPIED_MS = 2000;
+const number = (value) => value.toLocaleString("en");
 
-export class Developer {
-  #copy = byId("copy");
-  #session = byId("curl");
-
-  constructor(agentId) {
-    this.#session.textContent = curlSession(location.origin, agentId);
-    this.#copy.addEventListener("click", () => this.#copySession());
-  }
-
-  showFirstToken(ms) {
-    byId("first-token").textContent = `${Math.round(ms)} ms`;
-  }
-
-  showUsage({ input_tokens: input, output_tokens: output }) {
-    byId("tokens").textContent = `${number(input)} in, ${number(output)} out`;
-  }
-
-  showBudget({ messages_remaining: messages, tokens_remaining: tokens }) {
-    byId("budget").textContent = `${number(messages)} messages, ${number(tokens)} tokens`;
-  }
-
-  async #copySession() {
-    try {
-      await navigator.clipboard.writeText(this.#session.textContent);
-      this.#copy.textContent = "Copied";
-    } catch {
-      // There is no clipboard on a plain-http address in the local network.
-      getSelection().selectAllChildren(this.#session);
-      this.#copy.textContent = "Press Ctrl+C";
-    }
-    setTimeout(() => (this.#copy.textContent = "Copy"), COPIED_MS);
-  }
+export function showFirstToken(ms) {
+  byId("first-token").textContent = `${Math.round(ms)} ms`;
 }
 
-const number = (value) => value.toLocaleString("en");
+export function showUsage({ input_tokens: input, output_tokens: output }) {
+  byId("tokens").textContent = `${number(input)} in, ${number(output)} out`;
+}
+
+export function showBudget({ messages_remaining: messages, tokens_remaining: tokens }) {
+  byId("budget").textContent = `${number(messages)} messages, ${number(tokens)} tokens`;
+}
+
+export function offerCurl(agentId) {
+  byId("curl").textContent = curlSession(location.origin, agentId);
+  byId("copy").addEventListener("click", copy);
+}
+
+async function copy({ currentTarget: button }) {
+  try {
+    await navigator.clipboard.writeText(byId("curl").textContent);
+    button.textContent = "Copied";
+  } catch {
+    // There is no clipboard on a plain-http address in the local network.
+    getSelection().selectAllChildren(byId("curl"));
+    button.textContent = "Press Ctrl+C";
+  }
+  setTimeout(() => (button.textContent = "Copy"), COPIED_MS);
+}
 
 function curlSession(origin, agentId) {
   const json = "  -H 'Content-Type: application/json' \\";

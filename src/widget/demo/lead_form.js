@@ -3,7 +3,7 @@
  * opened it, and what the server complains about is shown beside the field that it names.
  */
 
-import { byId, button, element } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { inWords } from "./words.js";
 
 /** These are members of a lead; what an owner adds goes into its `fields`. */
@@ -13,19 +13,32 @@ const EMAIL = { key: "email", label: "Email", type: "email", required: true };
 const LOOKS_LIKE_EMAIL = /^[^\s@]+@[^\s@]+$/;
 
 export class LeadForm {
-  #panel = byId("lead");
   #definition;
   #handlers;
+  #panel = byId("lead");
+  #form = byId("lead-form");
+  #failure = byId("lead-failure");
+  #thanks = byId("lead-thanks");
+  #controls = [];
+  #source = "form";
   #opener = null;
 
   /** Handlers: `submit(lead)` sends it and may reject, `onOpen(source)`, `onDismiss()`, `onDone()`. */
   constructor(definition, handlers) {
     this.#definition = definition;
     this.#handlers = handlers;
+    byId("lead-title").textContent = definition.title;
+    byId("lead-send").textContent = definition.submit_label;
+    this.#thanks.textContent = definition.thanks;
+    byId("lead-close").addEventListener("click", () => this.#dismiss());
     this.#panel.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.isComposing) return;
       event.stopPropagation();
       this.#dismiss();
+    });
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
     });
   }
 
@@ -33,13 +46,13 @@ export class LeadForm {
     return !this.#panel.hidden;
   }
 
-  /** `source` as the contract names it: `form`, `cta`, `rule` or `intent`. */
+  /** `source` as the contract names it: `form`, `rule` or `intent`. */
   open(source, { takeFocus = true } = {}) {
     if (!this.#definition.enabled) return;
-    if (!this.isOpen) {
-      this.#opener = takeFocus ? document.activeElement : null;
-      this.#build(source);
-      this.#panel.hidden = false;
+    if (!this.isOpen || this.#form.hidden) {
+      this.#source = source;
+      this.#opener = document.activeElement;
+      this.#empty();
       this.#handlers.onOpen(source);
     }
     if (takeFocus) this.#panel.querySelector("input")?.focus();
@@ -48,66 +61,66 @@ export class LeadForm {
   close() {
     const hadFocus = this.#panel.contains(document.activeElement);
     this.#panel.hidden = true;
-    this.#panel.replaceChildren();
     if (hadFocus) this.#opener?.focus();
   }
 
   #dismiss() {
     this.close();
-    this.#handlers.onDismiss();
+    if (this.#thanks.hidden) this.#handlers.onDismiss();
   }
 
-  #build(source) {
-    const { title, submit_label: submitLabel, consent, fields } = this.#definition;
+  #empty() {
+    const { fields, consent } = this.#definition;
     const box = consent ? [{ key: "consent", label: consent, type: "checkbox", required: true }] : [];
-    const controls = [EMAIL, ...fields, ...box].map(control);
-    const failure = element("p", { className: "failure", role: "alert" });
-    const send = element("button", { type: "submit", className: "button primary" }, submitLabel);
-    const form = element("form", { noValidate: true }, ...controls.map(({ row }) => row), failure, send);
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.#submit({ controls, failure, send }, source);
-    });
-    this.#panel.replaceChildren(this.#head(title), form);
+    this.#controls = [EMAIL, ...fields, ...box].map(control);
+    byId("lead-fields").replaceChildren(...this.#controls.map(({ row }) => row));
+    this.#failure.textContent = "";
+    this.#form.hidden = false;
+    this.#thanks.hidden = true;
+    this.#panel.hidden = false;
   }
 
-  #head(title) {
-    const close = button("×", () => this.#dismiss(), "close");
-    close.ariaLabel = "Close the form";
-    return element("div", { className: "lead-head" }, element("h2", { id: "lead-title" }, title), close);
-  }
-
-  async #submit({ controls, failure, send }, source) {
-    failure.textContent = "";
-    for (const control of controls) control.complain(problem(control));
-    if (focusFirstBad(controls)) return;
-    send.disabled = true;
+  async #submit() {
+    this.#failure.textContent = "";
+    for (const control of this.#controls) control.complain(problem(control));
+    if (this.#focusFirstBad()) return;
+    byId("lead-send").disabled = true;
     try {
-      await this.#handlers.submit(toLead(controls, source));
+      await this.#handlers.submit(toLead(this.#controls, this.#source));
       this.#thank();
     } catch (error) {
-      for (const { field, message } of error.fields ?? []) {
-        const key = field.replace(/^fields\./, "");
-        controls.find((control) => control.key === key)?.complain(`This ${message}.`);
-      }
-      if (!focusFirstBad(controls)) failure.textContent = explainLead(error);
+      this.#refused(error);
     } finally {
-      send.disabled = false;
+      byId("lead-send").disabled = false;
     }
   }
 
+  #refused(error) {
+    for (const { field, message } of error.fields ?? []) {
+      const key = field.replace(/^fields\./, "");
+      this.#controls.find((control) => control.key === key)?.complain(`This ${message}.`);
+    }
+    if (!this.#focusFirstBad()) this.#failure.textContent = explain(error);
+  }
+
+  #focusFirstBad() {
+    const bad = this.#controls.find(({ input }) => input.getAttribute("aria-invalid") === "true");
+    bad?.input.focus();
+    return bad !== undefined;
+  }
+
   #thank() {
-    const thanks = element("p", { className: "thanks", tabIndex: -1 }, this.#definition.thanks);
-    this.#panel.replaceChildren(thanks, button("Close", () => this.close()));
+    this.#form.hidden = true;
+    this.#thanks.hidden = false;
     // It is read out because it has the focus, and the focus was in the form that is gone.
-    thanks.focus();
+    this.#thanks.focus();
     this.#handlers.onDone();
   }
 }
 
 /** A field: its row, its value, and a place for what is wrong with it. */
 function control({ key, label, type, required, options = [] }) {
-  const id = `lead-${key}`;
+  const id = `lead-field-${key}`;
   const input = inputOf(type, options);
   const complaint = element("p", { className: "complaint", id: `${id}-complaint` });
   Object.assign(input, { id, required, autocomplete: AUTOCOMPLETE[key] ?? "on" });
@@ -135,12 +148,6 @@ function problem({ type, required, value }) {
   return "";
 }
 
-function focusFirstBad(controls) {
-  const bad = controls.find(({ input }) => input.getAttribute("aria-invalid") === "true");
-  bad?.input.focus();
-  return bad !== undefined;
-}
-
 /** What was left empty is left out, so that it overwrites nothing. */
 function toLead(controls, source) {
   const lead = { source };
@@ -152,7 +159,7 @@ function toLead(controls, source) {
   return lead;
 }
 
-function explainLead({ code, detail, retryAfter }) {
+function explain({ code, detail, retryAfter }) {
   if (code === "rate_limited") return `That was sent several times already. Please wait ${inWords(retryAfter ?? 60)}.`;
   if (code === "offline") return "You are offline. Please send it again when the connection is back.";
   return detail || "It could not be sent. Please try again.";

@@ -101,6 +101,11 @@ class Answer {
     this.#transcript = transcript;
   }
 
+  /** As it is read, without the marks of Markdown. */
+  get plainText() {
+    return this.#parts.body.innerText;
+  }
+
   get isOnPage() {
     return this.#parts.message.isConnected;
   }
