@@ -22,8 +22,8 @@ pub(super) enum Access {
 }
 
 impl Access {
-    pub(super) fn of(snapshot: &Snapshot, path: &str, origin: Option<&str>) -> Self {
-        if path == routes::CHECK {
+    pub(super) fn of(snapshot: &Snapshot, method: &str, path: &str, origin: Option<&str>) -> Self {
+        if path == routes::CHECK && method != "OPTIONS" {
             Self::All
         } else if path.starts_with(routes::WIDGET) {
             Self::Origin(origin.filter(|origin| is_known(snapshot, origin)).map(str::to_owned))

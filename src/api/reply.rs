@@ -22,7 +22,7 @@ impl Reply {
         let path = routes::path(&request.http);
         Self {
             responder,
-            access: Access::of(snapshot, path, request.http.header("Origin")),
+            access: Access::of(snapshot, request.http.method(), path, request.http.header("Origin")),
             line: LogLine {
                 request_id,
                 method: request.http.method().to_owned(),

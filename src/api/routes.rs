@@ -23,7 +23,7 @@ const fn post(path: &'static str, endpoint: Endpoint) -> Route {
     Route { method: "POST", path, endpoint }
 }
 
-const ROUTES: [Route; 13] = [
+const ROUTES: [Route; 11] = [
     post("/v1/widget/init", init::init),
     post("/v1/widget/messages/stream", messages::stream),
     post("/v1/widget/messages", messages::whole),
@@ -35,14 +35,16 @@ const ROUTES: [Route; 13] = [
     get("/readyz", health::readyz),
     get("/openapi.json", assets::openapi),
     get("/", assets::demo_page),
-    get("/demo.css", assets::demo_css),
-    get("/demo.js", assets::demo_js),
 ];
+
+/// Scripts and styles of the demo page: one endpoint for all of them.
+const DEMO_FILE: Route = get("", assets::demo_file);
 
 /// The endpoint's answer, or 404, or 405 with what is allowed.
 pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let path = path(ctx.request);
-    let route = ROUTES.iter().find(|route| route.path == path).ok_or(ApiError::NotFound)?;
+    let demo_file = assets::is_demo_file(path).then_some(&DEMO_FILE);
+    let route = ROUTES.iter().find(|route| route.path == path).or(demo_file).ok_or(ApiError::NotFound)?;
     let is_widget = path.starts_with(WIDGET);
     match ctx.request.method() {
         "OPTIONS" if is_widget => cors::preflight(ctx),
