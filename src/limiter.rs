@@ -81,6 +81,8 @@ impl Limiter {
             return Verdict::Refused { wait: CROWDED_WAIT };
         };
         let log = &mut shard.logs[place];
+        // Who asked earlier may come to the lock later: to a key, time only goes forward.
+        let now_ms = now_ms.max(log.newest_ms());
         log.forget_before(now_ms, window_ms);
         let used = u32::try_from(log.offsets.len()).unwrap_or(u32::MAX);
         if used >= self.rate.requests {
@@ -246,6 +248,16 @@ mod tests {
             assert!(!allowed(limiter.check(&"a", at(now))));
         }
         assert!(allowed(limiter.check(&"a", at(60_000))));
+    }
+
+    #[test]
+    fn who_asked_earlier_may_come_later() {
+        let limiter = limiter(2);
+        assert!(allowed(limiter.check(&"a", at(500))));
+        assert!(allowed(limiter.check(&"a", at(400))));
+        assert_eq!(limiter.check(&"a", at(300)), Verdict::Refused { wait: at(60_000) });
+        assert!(!allowed(limiter.check(&"a", at(60_499))));
+        assert!(allowed(limiter.check(&"a", at(60_500))));
     }
 
     #[test]

@@ -47,6 +47,6 @@ function curlSession(origin, agentId) {
     `curl -N ${origin}/v1/widget/messages/stream \\`,
     json,
     '  -H "Authorization: Bearer $TOKEN" \\',
-    `  -d '{"content":"What is this?"}'`,
+    `  -d '{"content":"What is widgetd?"}'`,
   ].join("\n");
 }

@@ -72,7 +72,7 @@ function list(lines, at, depth) {
     if (isInner) items.at(-1).push(line.replace(new RegExp(`^ {1,${first[0].length}}`), ""));
     else if (marker && isOrdered(marker) === ordered) items.push([line.slice(marker[0].length)]);
     else if (isBlank(line) && goesOn(lines, next, first, ordered)) items.at(-1).push("");
-    else if (marker || isBlank(line) || isBlank(lines[next - 1]) || interrupts(line, depth)) break;
+    else if (marker || isBlank(line) || interrupts(line, depth)) break;
     else items.at(-1).push(line);
   }
   const block = { type: ordered ? "ol" : "ul", items: items.map((item) => parseBlocks(item, depth + 1)) };
