@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, load};
+use super::{Options, load, say};
 use crate::config::Config;
 use crate::domain::agent::Agent;
 
@@ -11,36 +11,36 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    println!("{} is valid.", config.source.display());
+    say(format_args!("{} is valid.", config.source.display()));
     for agent in &config.agents {
-        println!();
+        say(format_args!(""));
         describe(agent, &config);
     }
     if !config.warnings.is_empty() {
-        println!();
+        say(format_args!(""));
     }
-    config.warnings.iter().for_each(|warning| println!("warning: {warning}"));
+    config.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
     ExitCode::SUCCESS
 }
 
 fn describe(agent: &Agent, config: &Config) {
     let looks = &agent.appearance;
-    println!("agent \"{}\": {} ({})", looks.id, looks.name, looks.language);
-    println!("  allowed origins  {}", origins(agent));
-    println!("  models           {}", agent.models.join(", then "));
-    println!(
+    say(format_args!("agent \"{}\": {} ({})", looks.id, looks.name, looks.language));
+    say(format_args!("  allowed origins  {}", origins(agent)));
+    say(format_args!("  models           {}", agent.models.join(", then ")));
+    say(format_args!(
         "  serves           {} starter prompts, {} FAQ entries, {} rules, lead form {}",
         looks.starter_prompts.len(),
         agent.faq.len(),
         looks.rules.len(),
         if looks.lead_form.enabled { "on" } else { "off" },
-    );
+    ));
     let budget = &agent.budget;
-    println!(
+    say(format_args!(
         "  budget           {} messages and {} tokens a conversation, {} tokens a day in all",
         budget.messages, budget.tokens, budget.agent_tokens_per_day,
-    );
-    println!("  try it           {}", snippet(agent, config));
+    ));
+    say(format_args!("  try it           {}", snippet(agent, config)));
 }
 
 fn origins(agent: &Agent) -> String {

@@ -6,6 +6,7 @@ mod origin;
 mod serve;
 mod token;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,14 +88,24 @@ impl Options {
 /// The configuration, or its complaints on standard error and the exit code.
 fn load(options: &Options) -> Result<Config, ExitCode> {
     options.load().map_err(|complaints| {
-        eprintln!("{complaints}");
+        complain(format_args!("{complaints}"));
         ExitCode::from(USAGE)
     })
 }
 
+/// A line on standard output. Whoever closed it, `head` say, wants no more of it: that is no reason to fail.
+fn say(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A line on standard error.
+fn complain(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Tells what went wrong.
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("widgetd: {error}");
+    complain(format_args!("widgetd: {error}"));
     ExitCode::FAILURE
 }
 
@@ -107,7 +118,11 @@ fn jwt_secret() -> Option<String> {
 fn agent<'a>(config: &'a Config, id: &str) -> Result<&'a std::sync::Arc<crate::domain::agent::Agent>, ExitCode> {
     config.agent(id).ok_or_else(|| {
         let ids: Vec<_> = config.agents.iter().map(|agent| agent.id().as_str()).collect();
-        eprintln!("widgetd: {} has no agent \"{id}\"; it has: {}", config.source.display(), ids.join(", "));
+        complain(format_args!(
+            "widgetd: {} has no agent \"{id}\"; it has: {}",
+            config.source.display(),
+            ids.join(", ")
+        ));
         ExitCode::from(USAGE)
     })
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, USAGE, agent, fail, load};
+use super::{Options, USAGE, agent, fail, load, say};
 use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::domain::origin::{Origin, Received};
@@ -22,15 +22,15 @@ fn answer(options: &Options, agent_id: &str, url: &str) -> Result<ExitCode, Exit
         ExitCode::from(USAGE)
     })?;
     if is_allowed(agent, &origin, &config) {
-        println!("allowed: pages on {origin} may use agent \"{agent_id}\".");
+        say(format_args!("allowed: pages on {origin} may use agent \"{agent_id}\"."));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("not allowed: pages on {origin} may not use agent \"{agent_id}\".");
-    println!(
+    say(format_args!("not allowed: pages on {origin} may not use agent \"{agent_id}\"."));
+    say(format_args!(
         "Add \"{origin}\" to allowed_origins of [[agent]] \"{agent_id}\" in {}, then reload:",
         config.source.display()
-    );
-    println!("  allowed_origins = {}", with(agent, &origin));
+    ));
+    say(format_args!("  allowed_origins = {}", with(agent, &origin)));
     Ok(ExitCode::FAILURE)
 }
 

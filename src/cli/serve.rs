@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, fail, jwt_secret, load};
+use super::{Options, fail, jwt_secret, load, say};
 use crate::config::Config;
 use crate::log;
 use crate::model;
@@ -19,11 +19,11 @@ pub(super) fn run(options: Options) -> ExitCode {
         Ok(server) => server,
         Err(error) => return fail(&error),
     };
-    println!("widgetd {} listening on http://{}/", env!("CARGO_PKG_VERSION"), server.local_addr());
-    println!("database  {}", server.database().display());
+    say(format_args!("widgetd {} listening on http://{}/", env!("CARGO_PKG_VERSION"), server.local_addr()));
+    say(format_args!("database  {}", server.database().display()));
     let (models, warnings) = lines;
-    models.iter().for_each(|line| println!("model     {line}"));
-    warnings.iter().for_each(|warning| println!("warning   {warning}"));
+    models.iter().for_each(|line| say(format_args!("model     {line}")));
+    warnings.iter().for_each(|warning| say(format_args!("warning   {warning}")));
     match server.run(Box::new(move || options.load())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, agent, fail, jwt_secret, load};
+use super::{Options, agent, complain, fail, jwt_secret, load, say};
 use crate::clock;
 use crate::config;
 use crate::domain::id::{ConversationId, VisitorId};
@@ -22,7 +22,10 @@ fn print(options: &Options, agent_id: &str) -> Result<(), ExitCode> {
     let tokens = Tokens::new(&keys).map_err(|error| fail(&error))?;
     let now = clock::now();
     let signed = tokens.sign(agent.id(), VisitorId::new(), ConversationId::new(now), now);
-    println!("{}", signed.token);
-    eprintln!("Good until {}. Use it as: curl --header \"Authorization: Bearer TOKEN\"", signed.expires_at);
+    say(format_args!("{}", signed.token));
+    complain(format_args!(
+        "Good until {}. Use it as: curl --header \"Authorization: Bearer TOKEN\"",
+        signed.expires_at
+    ));
     Ok(())
 }

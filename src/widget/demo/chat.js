@@ -71,7 +71,8 @@ export class Chat {
         if (status === "partial") this.#unfinished(answer, UNFINISHED, question);
       }
     }
-    if (messages.at(-1)?.role === "user") this.#unfinished(this.#transcript.addAnswer(), "This was not answered.", question);
+    if (messages.at(-1)?.role !== "user") return;
+    this.#unfinished(this.#transcript.addAnswer(), "This was not answered.", question);
   }
 
   /** Whether `text` is on its way: not if it is empty, before there is a conversation, or while an answer runs. */

@@ -10,8 +10,8 @@ const BASE = "/v1/widget/";
 const BUSY_ATTEMPTS_MAX = 5;
 
 /**
- * `code` is one of the contract's, or one of the page's own: `offline`, `unreachable`, `cut` (a stream without its end).
- * `retryAfter` is in seconds; `fields` is the contract's `errors`.
+ * `code` is one of the contract's, or one of the page's own: `offline`, `unreachable`, `cut` (a stream that did not
+ * come to its end). `retryAfter` is in seconds; `fields` is the contract's `errors`.
  */
 export class ApiError extends Error {
   constructor(code, { detail = "", retryAfter = null, requestId = "", fields = [] } = {}) {
@@ -62,7 +62,9 @@ export class Client {
     try {
       for await (const { data } of readEvents(response.body)) {
         const event = JSON.parse(data);
-        if (event.type === "error") throw new ApiError(event.code, { detail: event.detail, retryAfter: event.retry_after });
+        if (event.type === "error") {
+          throw new ApiError(event.code, { detail: event.detail, retryAfter: event.retry_after });
+        }
         yield event;
         if (event.type === "done") return;
       }

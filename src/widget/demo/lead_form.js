@@ -144,8 +144,8 @@ function inputOf(type, options) {
 
 function problem({ type, required, value }) {
   if (required && !value()) return type === "checkbox" ? "Please tick this box." : "Please fill in this field.";
-  if (type === "email" && !LOOKS_LIKE_EMAIL.test(value())) return "Please write an email address, such as ada@example.com.";
-  return "";
+  const isBadEmail = type === "email" && !LOOKS_LIKE_EMAIL.test(value());
+  return isBadEmail ? "Please write an email address, such as ada@example.com." : "";
 }
 
 /** What was left empty is left out, so that it overwrites nothing. */

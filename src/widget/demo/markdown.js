@@ -1,7 +1,7 @@
 /**
- * The Markdown that models write, as DOM nodes: paragraphs with line breaks, headings, lists, code, bold, italic, links.
- * An answer is untrusted text. It becomes a tree of plain objects first and nodes by `createElement` after, so that no
- * HTML is ever parsed; anything not listed, images and HTML included, stays text or becomes a link.
+ * The Markdown that models write, as DOM nodes: paragraphs with line breaks, headings, lists, code, bold, italic and
+ * links. An answer is untrusted text. It becomes a tree of plain objects first and nodes by `createElement` after, so
+ * that no HTML is ever parsed; what is not listed stays text, and an image becomes a link.
  */
 
 import { element } from "./dom.js";
@@ -23,7 +23,8 @@ function parseBlocks(lines, depth) {
       at += 1;
       continue;
     }
-    const { block, next } = fence(lines, at) ?? heading(lines, at) ?? list(lines, at, depth) ?? paragraph(lines, at, depth);
+    const special = fence(lines, at) ?? heading(lines, at) ?? list(lines, at, depth);
+    const { block, next } = special ?? paragraph(lines, at, depth);
     blocks.push(block);
     at = next;
   }
@@ -137,12 +138,12 @@ function addText(nodes, text) {
 export function safeHref(address) {
   if (address === undefined || !URL.canParse(address)) return null;
   const url = new URL(address);
-  const isHarmless = ["http:", "https:", "mailto:"].includes(url.protocol) && url.username === "" && url.password === "";
-  return isHarmless ? url.href : null;
+  const isHarmless = ["http:", "https:", "mailto:"].includes(url.protocol);
+  return isHarmless && url.username === "" && url.password === "" ? url.href : null;
 }
 
 /**
- * Shows `text` in `container`, as often as it has grown. Blocks that have not changed keep their nodes, so that a
+ * Shows `text` in `container`, again whenever it has grown. Blocks that have not changed keep their nodes, so that a
  * selection survives. `shown` is what the call before returned.
  */
 export function paint(container, text, shown = []) {

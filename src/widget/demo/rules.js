@@ -1,6 +1,6 @@
 /**
- * When the page does something of its own accord. Watches for the triggers of the agent's rules, and acts on one rule at
- * a time, the highest priority first; a rule acts once a page view and at most `max_per_visitor` times for a visitor.
+ * When the page does something of its own accord. Watches for the triggers of the agent's rules, and acts on one rule
+ * at a time, the highest priority first; a rule acts once a page view and `max_per_visitor` times for a visitor.
  */
 
 /** How often it is looked whether something is due, which is also how exact `idle` is. */

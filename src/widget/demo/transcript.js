@@ -159,15 +159,16 @@ class Answer {
   /** A button that can be pressed after `wait` seconds, which it counts down. */
   retryButton(onClick, wait) {
     const node = button("Try again", onClick);
-    let left = wait;
+    const ready = performance.now() + wait * 1000;
     const tick = () => {
+      // By the clock: a page in the background has few ticks.
+      const left = Math.ceil((ready - performance.now()) / 1000);
       node.disabled = left > 0;
       node.textContent = left > 0 ? `Try again in ${left} s` : "Try again";
       if (left <= 0) clearInterval(this.#countdown);
-      left -= 1;
     };
+    this.#countdown = setInterval(tick, 250);
     tick();
-    if (wait > 0) this.#countdown = setInterval(tick, 1000);
     return node;
   }
 

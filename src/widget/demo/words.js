@@ -33,7 +33,7 @@ export function explain(error) {
       return { text: `The assistant has used up its budget for today. It answers again ${again}.`, ...canRetry };
     case "model_unavailable":
     case "model_timeout":
-      return { text: `The assistant cannot answer right now. Your message is kept: please try again ${again}.`, ...canRetry };
+      return { text: `The assistant cannot answer right now. Please try again ${again}.`, ...canRetry };
     case "generation_in_progress":
       return { text: "The message before is still being answered. Please try again in a moment.", ...canRetry };
     case "overloaded":
