@@ -134,7 +134,7 @@ function addText(nodes, text) {
   });
 }
 
-/** The address if a visitor may be led there: absolute, of a harmless scheme, and without a name that hides the host. */
+/** The address if a visitor may be led there: absolute, of a harmless scheme, without a name before the host. */
 export function safeHref(address) {
   if (address === undefined || !URL.canParse(address)) return null;
   const url = new URL(address);

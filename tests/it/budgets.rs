@@ -1,0 +1,190 @@
+//! What a conversation and an agent may use (the contract, section 8). The scripted model reports 20 tokens in and 10 out
+//! for each answer unless a test says otherwise.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::db;
+use crate::support::site::{Site, Visitor};
+use crate::support::tokens;
+
+/// Sends `n` messages at once, each from a thread, and gives the statuses with their codes.
+fn all_at_once(n: usize, send: impl Fn(usize) -> (u16, String) + Sync) -> Vec<(u16, String)> {
+    std::thread::scope(|scope| {
+        let send = &send;
+        let running: Vec<_> = (0..n).map(|n| scope.spawn(move || send(n))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+fn outcome(visitor: &Visitor) -> (u16, String) {
+    let response = visitor.say("Hello");
+    let code = if response.status == 200 { String::new() } else { response.code() };
+    (response.status, code)
+}
+
+#[test]
+fn the_budget_falls_with_each_answer_by_what_the_model_reports() {
+    let site = Site::start();
+    let visitor = site.init("demo");
+    let turn = visitor.ask("Hello");
+    let done = turn.done();
+    assert_eq!(done["usage"], json!({"input_tokens": 20, "output_tokens": 10}));
+    assert_eq!(done["budget"]["messages_remaining"], 59);
+    assert_eq!(done["budget"]["tokens_remaining"], 40_000 - 30);
+    assert!(done["budget"]["resets_at"].is_string());
+    let answer = visitor.say("Hello").expect(200);
+    assert_eq!(answer["budget"]["messages_remaining"], 58);
+    assert_eq!(answer["budget"]["tokens_remaining"], 40_000 - 60);
+    assert_eq!(site.resume(&visitor).answer["budget"], answer["budget"]);
+}
+
+#[test]
+fn a_model_that_reports_nothing_is_estimated() {
+    let site = Site::start();
+    site.model.will_say_without_usage(&["A whole sentence of an answer, ", "and another one."]);
+    let turn = site.init("demo").ask("A question of some length");
+    let usage = &turn.done()["usage"];
+    assert!(usage["input_tokens"].as_u64().unwrap() > 5, "{usage}");
+    assert!((5..100).contains(&usage["output_tokens"].as_u64().unwrap()), "{usage}");
+}
+
+#[test]
+fn the_last_message_of_the_budget_passes_and_the_next_is_refused() {
+    let site = Site::with(|config| {
+        config.set("budget", "messages", 3);
+    });
+    let visitor = site.init("demo");
+    for left in [2, 1, 0] {
+        assert_eq!(visitor.say("Hello").expect(200)["budget"]["messages_remaining"], left);
+    }
+    let refused = visitor.say("Hello");
+    refused.refused(429, "conversation_budget_exhausted");
+    assert!((86_300..=86_400).contains(&refused.retry_after()), "{}", refused.retry_after());
+    visitor.refused(&json!({"content": "Hello"})).refused(429, "conversation_budget_exhausted");
+    assert_eq!(site.resume(&visitor).messages().len(), 6, "what is refused is not stored");
+    assert_eq!(site.model.requests().len(), 3);
+    site.init("demo").ask("Hello").done();
+}
+
+#[test]
+fn tokens_run_out_too() {
+    let site = Site::with(|config| {
+        config.set("budget", "tokens", 2000).set("budget", "answer_tokens", 800);
+    });
+    let visitor = site.init("demo");
+    site.model.will_report(300, 900);
+    visitor.ask("Hello").done();
+    let left = site.resume(&visitor).answer["budget"]["tokens_remaining"].as_u64().unwrap();
+    assert_eq!(left, 800);
+    let refused = visitor.say("An answer may take 800 tokens, and the question takes some");
+    refused.refused(429, "conversation_budget_exhausted");
+    assert!(refused.retry_after() > 86_000);
+}
+
+#[test]
+fn a_restart_forgives_nothing() {
+    let mut site = Site::with(|config| {
+        config.set("budget", "messages", 2);
+    });
+    let visitor = site.init("demo");
+    visitor.ask("Hello").done();
+    visitor.ask("Hello").done();
+    site.kill_and_restart();
+    visitor.at(&site).say("Hello").refused(429, "conversation_budget_exhausted");
+}
+
+#[test]
+fn the_window_slides_and_waiting_as_long_as_told_is_enough() {
+    let site = Site::with(|config| {
+        config.text("budget", "window", "2s").set("budget", "messages", 1);
+    });
+    let visitor = site.init("demo");
+    visitor.say("Hello").expect(200);
+    let refused = visitor.say("Hello");
+    refused.refused(429, "conversation_budget_exhausted");
+    // The wait is what is tested.
+    std::thread::sleep(Duration::from_secs(refused.retry_after()));
+    visitor.say("Hello").expect(200);
+}
+
+#[test]
+fn fifty_at_once_in_one_conversation_are_answered_one_at_a_time() {
+    let site = Site::with(|config| {
+        config.set("budget", "messages", 5);
+    });
+    let visitor = site.init("demo");
+    let outcomes = all_at_once(50, |_| outcome(&visitor));
+    for (status, code) in &outcomes {
+        let known = [(200, ""), (409, "generation_in_progress"), (429, "conversation_budget_exhausted")];
+        assert!(known.contains(&(*status, code.as_str())), "{status} {code}");
+    }
+    let answered = outcomes.iter().filter(|(status, _)| *status == 200).count();
+    assert!((1..=5).contains(&answered), "{answered} of a budget of 5");
+    assert_eq!(site.model.requests().len(), answered);
+}
+
+#[test]
+fn fifty_conversations_at_once_never_overdraw_the_agents_day() {
+    let site = Site::with(|config| {
+        config.set("server", "generations", 64);
+        config.set("budget", "agent_tokens_per_day", 10_000);
+    });
+    // All that an answer may take: what was reserved for it covers it.
+    site.model.always_reports(10, 800);
+    let visitors: Vec<_> = (0..50).map(|_| site.init("demo")).collect();
+    for _ in 0..2 {
+        for (status, code) in all_at_once(50, |n| outcome(&visitors[n])) {
+            assert!(status == 200 || (status, code.as_str()) == (429, "agent_budget_exhausted"), "{status} {code}");
+        }
+    }
+    let charged = db::count(&site.server.data(), "select sum(charged_tokens) from messages where role = 'user'");
+    assert!(charged > 8_000 && charged <= 10_000, "{charged}");
+    assert_eq!(charged, 810 * site.model.requests().len() as u64, "no answer that was not charged");
+}
+
+#[test]
+fn a_spent_agent_is_renewed_at_midnight_and_others_go_on() {
+    let mut site = Site::with(|config| {
+        config.agent("demo").budget("agent_tokens_per_day = 1000");
+    });
+    site.model.will_report(100, 800);
+    let visitor = site.init("demo");
+    visitor.ask("Hello").done();
+    let refused = site.init("demo").say("Hello");
+    refused.refused(429, "agent_budget_exhausted");
+    let to_midnight = 86_400 - tokens::now() % 86_400;
+    let told = i64::try_from(refused.retry_after()).unwrap();
+    assert!((told - to_midnight).abs() <= 30 || told <= 86_400 && to_midnight < 30, "{told} {to_midnight}");
+    site.init("other").ask("Hello").done();
+    site.kill_and_restart();
+    site.init("demo").say("Hello").refused(429, "agent_budget_exhausted");
+}
+
+#[test]
+fn the_model_is_told_the_limit_of_an_answer() {
+    let site = Site::with(|config| {
+        config.set("budget", "answer_tokens", 123);
+    });
+    site.init("demo").ask("Hello").done();
+    let body = site.model.requests().remove(0).body;
+    let limit = body.get("max_completion_tokens").or(body.get("max_tokens"));
+    assert_eq!(limit, Some(&json!(123)), "{body:#}");
+}
+
+#[test]
+fn a_message_that_the_model_failed_gives_its_reservation_back() {
+    let site = Site::with(|config| {
+        config.set("budget", "tokens", 2000);
+    });
+    let visitor = site.init("demo");
+    for _ in 0..3 {
+        site.model.will_refuse(500);
+        visitor.say("Hello").refused(502, "model_unavailable");
+    }
+    visitor.say("Hello").expect(200);
+    let budget: Value = site.resume(&visitor).answer["budget"].clone();
+    assert_eq!(budget["messages_remaining"], 56);
+    assert!(budget["tokens_remaining"].as_u64().unwrap() > 1500, "{budget}");
+}

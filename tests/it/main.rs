@@ -1,0 +1,38 @@
+//! The black-box tests: the real binary, over real sockets, with a scripted model beside it. One file a section of the
+//! contract, then one a threat. See `support` for what they stand on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // all of this crate is test code
+
+#[path = "../fake_model/mod.rs"]
+mod fake_model;
+mod support;
+
+// The contract, section by section.
+mod agent_config;
+mod budgets;
+mod check;
+mod cors;
+mod events;
+mod health;
+mod idempotency;
+mod init;
+mod leads;
+mod limits;
+mod messages;
+mod origins;
+mod resume;
+mod stream;
+mod tokens;
+
+// What can go wrong.
+mod clients_vanish;
+mod connections;
+mod durability;
+mod http_torture;
+mod model_faults;
+mod regression;
+mod shutdown;
+
+// The program and its source.
+mod cli;
+mod tidy;

@@ -1,0 +1,33 @@
+//! A look into the database file, read-only, where the API cannot tell.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+
+/// The rows of one query, each column as a text.
+pub(crate) fn rows(folder: &Path, sql: &str, parameters: &[&str]) -> Vec<Vec<String>> {
+    let connection =
+        Connection::open_with_flags(folder.join("widgetd.db"), OpenFlags::SQLITE_OPEN_READ_ONLY).expect("the database");
+    let mut statement = connection.prepare(sql).expect("a query of this schema");
+    let columns = statement.column_count();
+    let rows = statement.query_map(params_from_iter(parameters), |row| {
+        (0..columns).map(|column| row.get_ref(column).map(shown)).collect()
+    });
+    rows.expect("rows").collect::<Result<_, _>>().expect("a row")
+}
+
+/// The one number that a query gives.
+pub(crate) fn count(folder: &Path, sql: &str) -> u64 {
+    rows(folder, sql, &[])[0][0].parse().expect("a number")
+}
+
+fn shown(value: rusqlite::types::ValueRef<'_>) -> String {
+    use rusqlite::types::ValueRef;
+    match value {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        ValueRef::Blob(blob) => blob.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
+}
