@@ -199,7 +199,7 @@ fn an_answer_that_only_lacks_its_manners_is_whole() {
     let text = |json: &str| chunk(format!("data: {json}\n\n"));
     let ok = || text(r#"{"choices":[{"delta":{"content":"Fine."}}]}"#);
     let whole = r#"{"choices":[{"message":{"content":"Fine."},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
-    let cases: [(&str, Vec<Step>); 12] = [
+    check_whole([
         ("no [DONE]", vec![head(), ok(), finish("stop"), last_chunk()]),
         ("no reason, but [DONE]", vec![head(), ok(), done(), last_chunk()]),
         (
@@ -215,6 +215,14 @@ fn an_answer_that_only_lacks_its_manners_is_whole() {
         ("open after [DONE]", vec![head(), ok(), finish("stop"), done(), Step::Hang]),
         ("open after the reason", vec![head(), ok(), finish("stop"), Step::Hang]),
         ("not streamed", respond(200, &[("Content-Type", "application/json")], whole)),
+    ]);
+}
+
+#[test]
+fn an_answer_is_whole_in_whatever_words() {
+    let text = |json: &str| chunk(format!("data: {json}\n\n"));
+    let ok = || text(r#"{"choices":[{"delta":{"content":"Fine."}}]}"#);
+    check_whole([
         (
             "the reason with the text",
             vec![
@@ -270,7 +278,11 @@ fn an_answer_that_only_lacks_its_manners_is_whole() {
                 last_chunk(),
             ],
         ),
-    ];
+    ]);
+}
+
+/// Each of these says "Fine." and stops.
+fn check_whole(cases: [(&str, Vec<Step>); 6]) {
     let site = Site::start();
     for (what, script) in cases {
         site.model.script(script);
