@@ -119,7 +119,7 @@ fn an_origin_that_is_none_is_refused_with_the_one_that_was_meant() {
         ("https://*.example.com", "full name"),
         ("*.example.com", "https://"),
         ("", "https://"),
-        ("null", "https://"),
+        ("null", "web server"),
         ("https://", "https://www.example.com"),
     ] {
         let mut config = config();

@@ -203,7 +203,7 @@ fn a_bad_file_is_refused_and_the_old_one_stays() {
     site.server.wait_for_line("not reloaded");
     assert_ne!(site.init("demo").answer["agent"]["greeting"], "Never said.");
     site.server.reload("this is no TOML");
-    site.server.wait_for_line("is not TOML");
+    site.server.wait_for_line("expected `=`");
     site.init("demo").ask("Hello").done();
     site.reload(|config| {
         config.agent("demo").text("greeting", "Said at last.").origins(&[ORIGIN]);
