@@ -54,6 +54,8 @@ pub(crate) struct Server {
     front: Front,
     app: Arc<App>,
     shutdown_grace: Duration,
+    /// Heard from the start: who reads that the server listens may signal it at once.
+    signals: Signals,
 }
 
 impl Server {
@@ -80,7 +82,8 @@ impl Server {
             generations,
             front: front.handle(),
         });
-        Ok(Self { front, app, shutdown_grace })
+        let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        Ok(Self { front, app, shutdown_grace, signals })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -93,8 +96,7 @@ impl Server {
 
     /// Serves until a signal says to stop and everything has ended.
     pub(crate) fn run(self, reload: Reload) -> io::Result<()> {
-        let Self { front, app, shutdown_grace } = self;
-        let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let Self { front, app, shutdown_grace, signals } = self;
         std::thread::Builder::new().name("signals".into()).spawn({
             let app = app.clone();
             move || obey(signals, &app, &reload, shutdown_grace)
