@@ -39,7 +39,7 @@ enum Command {
     Origin {
         /// The agent's id
         agent: String,
-        /// The page, such as https://www.example.com/contact
+        /// The URL of the page, as the browser shows it
         url: String,
     },
     /// Print a visitor's token for an agent, to call the API with curl
