@@ -21,7 +21,7 @@ pub(crate) use request::endpoint;
 
 use super::{Finished, Listener, ModelError, Prompt, Settings, Update};
 use request::Body;
-use waiting::TickingConnector;
+use waiting::{AnnouncingConnector, TickingConnector};
 
 /// Sockets that wait for their next question. Servers close theirs after five seconds to some minutes.
 const IDLE_AGE: Duration = Duration::from_secs(50);
@@ -56,7 +56,11 @@ impl OpenAi {
             .max_idle_connections_per_host(calls_max)
             .max_idle_age(IDLE_AGE)
             .build();
-        let connector = ().chain(TcpConnector::default()).chain(TickingConnector).chain(RustlsConnector::default());
+        let connector =
+            ().chain(AnnouncingConnector)
+                .chain(TcpConnector::default())
+                .chain(TickingConnector)
+                .chain(RustlsConnector::default());
         Self { settings, agent: Agent::with_parts(config, connector, DefaultResolver::default()) }
     }
 

@@ -317,6 +317,23 @@ fn no_server_is_an_error_at_once() {
 }
 
 #[test]
+fn a_question_is_announced_before_the_connection_is_open() {
+    let model = FakeModel::start();
+    let mut settings = settings(&model);
+    settings.url = "http://127.0.0.1:9/v1/chat/completions".into(); // where nobody listens
+    let announced = Rc::new(std::cell::Cell::new(0));
+    let heard = {
+        let announced = announced.clone();
+        ask_with(&OpenAi::new(settings, 4), move |update, _| {
+            announced.set(announced.get() + usize::from(update == Update::Waiting));
+            ControlFlow::Continue(())
+        })
+    };
+    assert!(matches!(heard.end, Err(ModelError::Connect(_))), "{:?}", heard.end);
+    assert!(announced.get() > 0);
+}
+
+#[test]
 fn the_first_word_has_its_own_limit_which_comments_do_not_feed() {
     let comments = || vec![head(), Step::Repeat(chunk_bytes(": keep-alive\n\n"), Duration::from_millis(10))];
     for script in [vec![Step::Hang], vec![head(), Step::Hang], comments()] {

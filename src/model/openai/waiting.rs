@@ -72,6 +72,11 @@ impl Call {
         Ok(())
     }
 
+    /// Tells, once, that the question is on its way.
+    fn announce(&self) -> Result<(), ModelError> {
+        if self.is_announced.replace(true) { Ok(()) } else { self.tell(Update::Waiting) }
+    }
+
     /// Why this side gave up, if it did.
     pub(super) fn given_up(&self) -> Option<ModelError> {
         self.given_up.borrow().clone()
@@ -111,6 +116,22 @@ impl Drop for CallGuard {
     }
 }
 
+/// Stands before the connector that opens a socket: connecting may take seconds, and nobody should wait for that to hear
+/// that the question is on its way.
+#[derive(Debug)]
+pub(super) struct AnnouncingConnector;
+
+impl<In: Transport> Connector<In> for AnnouncingConnector {
+    type Out = In;
+
+    fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<In>, Error> {
+        if let Some(call) = CALL.with_borrow(Clone::clone) {
+            call.announce().map_err(|_| closed())?;
+        }
+        Ok(chained)
+    }
+}
+
 /// Wraps what the connector before it made.
 #[derive(Debug)]
 pub(super) struct TickingConnector;
@@ -140,9 +161,7 @@ impl<T: Transport> Transport for Ticking<T> {
             return self.0.await_input(timeout);
         };
         let begun = Instant::now();
-        if !call.is_announced.replace(true) {
-            call.tell(Update::Waiting).map_err(|_| closed())?;
-        }
+        call.announce().map_err(|_| closed())?;
         loop {
             let tick = call.look().map_err(|_| closed())?;
             let brief = NextTimeout { after: time::Duration::Exact(tick), reason: Timeout::PerRead, ..timeout };
