@@ -330,7 +330,7 @@ fn a_question_is_announced_before_the_connection_is_open() {
         })
     };
     assert!(matches!(heard.end, Err(ModelError::Connect(_))), "{:?}", heard.end);
-    assert!(announced.get() > 0);
+    assert_eq!(announced.get(), 3, "before each of the two tries, and in the pause between");
 }
 
 #[test]
