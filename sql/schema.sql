@@ -74,6 +74,7 @@ CREATE TABLE messages (
     -- of a visitor's message
     client_message_id text,                         -- the client's own id: a repetition never asks the model twice
     charged_tokens    integer,                      -- reserved when it was accepted, what was used once it is answered
+    charged_at_ms     integer,                      -- when it was last asked: the window and the day that it counts in
     page_url          text,
     page_title        text,
     page_referrer     text,

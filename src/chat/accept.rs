@@ -198,7 +198,6 @@ fn admitted(
     let own = place.map(|place| spent.remove(place));
     let tokens = own.map_or(0, |own| own.tokens) + cost;
     budget::admit(budget, &spent, tokens, now).map_err(|wait| Refusal::ConversationBudget { wait })?;
-    let this = Spent { question: question.id, at: question.created_at, tokens };
-    spent.insert(place.unwrap_or(spent.len()), this);
+    spent.push(Spent { question: question.id, at: now, tokens });
     Ok(Tally { budget: budget.clone(), spent, this: question.id })
 }

@@ -18,6 +18,14 @@ pub(super) fn run(options: &Options, agent_id: &str) -> ExitCode {
 fn print(options: &Options, agent_id: &str) -> Result<(), ExitCode> {
     let config = load(options)?;
     let agent = agent(&config, agent_id)?;
+    let folder = &config.storage.folder;
+    // A key that is made here would sign tokens that no server takes.
+    if jwt_secret().is_none() && !folder.join("secret").exists() {
+        let place = folder.display();
+        return Err(fail(&format!(
+            "there is no key in {place}: name the server's folder with --data, or start it once"
+        )));
+    }
     let keys = config::token_keys(jwt_secret().as_deref(), &config.storage.folder).map_err(|error| fail(&error))?;
     let tokens = Tokens::new(&keys).map_err(|error| fail(&error))?;
     let now = clock::now();

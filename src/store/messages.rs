@@ -108,8 +108,8 @@ impl Store {
             connection
                 .prepare_cached(
                     "insert into messages (id, conversation_id, role, content, created_at_ms, client_message_id,
-                                           charged_tokens, page_url, page_title, page_referrer)
-                     values (?1, ?2, 'user', ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                           charged_tokens, charged_at_ms, page_url, page_title, page_referrer)
+                     values (?1, ?2, 'user', ?3, ?4, ?5, ?6, ?4, ?7, ?8, ?9)",
                 )?
                 .execute(params![
                     id.as_bytes(),
@@ -137,13 +137,15 @@ impl Store {
         let agent = agent.clone();
         self.write(move |connection| {
             connection
-                .prepare_cached("update messages set charged_tokens = charged_tokens + ?2 where id = ?1")?
-                .execute(params![question.as_bytes(), signed(reserved_tokens)])?;
+                .prepare_cached(
+                    "update messages set charged_tokens = charged_tokens + ?2, charged_at_ms = ?3 where id = ?1",
+                )?
+                .execute(params![question.as_bytes(), signed(reserved_tokens), now.ms()])?;
             budgets::charge(connection, &agent, now.day(), signed(reserved_tokens))
         })
     }
 
-    /// Stores an answer and settles what its question cost, on the day of the settling.
+    /// Stores an answer and settles what its question cost, on the day on which it was asked.
     pub(crate) fn finish_answer(&self, answer: Answer) -> Commit<()> {
         self.write(move |connection| {
             if !answer.content.is_empty() {
@@ -185,7 +187,9 @@ fn insert_answer(connection: &Connection, answer: &Answer) -> Result<(), StoreEr
 /// What was reserved gives way to what was used, on the question and in the agent's day.
 fn settle(connection: &Connection, answer: &Answer) -> Result<(), StoreError> {
     let (reserved, asked_at): (i64, i64) = connection
-        .prepare_cached("select coalesce(charged_tokens, 0), created_at_ms from messages where id = ?1")?
+        .prepare_cached(
+            "select coalesce(charged_tokens, 0), coalesce(charged_at_ms, created_at_ms) from messages where id = ?1",
+        )?
         .query_row([answer.question.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let charged = signed(answer.charged_tokens);
     connection
@@ -243,8 +247,8 @@ fn spent(
     window_start: Timestamp,
 ) -> Result<Vec<Spent>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "select id, created_at_ms, coalesce(charged_tokens, 0) from messages
-         where conversation_id = ?1 and role = 'user' and created_at_ms > ?2 order by seq",
+        "select id, charged_at_ms, coalesce(charged_tokens, 0) from messages
+         where conversation_id = ?1 and role = 'user' and charged_at_ms > ?2 order by seq",
     )?;
     let rows = statement.query_map(params![conversation.as_bytes(), window_start.ms()], |row| {
         Ok(Spent {
@@ -253,7 +257,9 @@ fn spent(
             tokens: unsigned(row.get(2)?),
         })
     })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut spent = rows.collect::<Result<Vec<Spent>, _>>()?;
+    spent.sort_by_key(|spent| spent.at); // one that was asked again has moved
+    Ok(spent)
 }
 
 fn recent(connection: &Connection, conversation: ConversationId, limit: u32) -> Result<Vec<Message>, StoreError> {

@@ -286,6 +286,23 @@ fn what_was_reserved_is_settled_on_the_question_and_in_the_agents_day() {
 }
 
 #[test]
+fn a_question_that_is_asked_again_counts_on_the_day_and_in_the_window_of_the_asking() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let speaker = speaker();
+    let question = question(&speaker, "hi", None, NOW);
+    store.insert_question(question.clone()).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "", 20)).wait().unwrap();
+    let tomorrow = NOW.next_day();
+    store.reask(question.id, &speaker.agent, tomorrow, 1000).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "yes", 20 + 7)).wait().unwrap();
+    let of_day = |day| store.agent_tokens(day).unwrap()[0].1;
+    assert_eq!((of_day(NOW.day()), of_day(tomorrow.day())), (20, 7));
+    let state = store.conversation_state(speaker.conversation, None, NOW, 10).unwrap();
+    assert_eq!(state.spent, [Spent { question: question.id, at: tomorrow, tokens: 27 }]);
+}
+
+#[test]
 fn a_lead_is_one_row_for_each_agent_and_address_however_many_come_at_once() {
     let scratch = Scratch::new();
     let store = open(&scratch);
@@ -371,7 +388,7 @@ fn no_query_of_a_request_reads_a_whole_table() {
         "select c.id from visitors v left join conversations c on c.visitor_id = v.id
          where v.id = ?1 and v.agent_id = ?2 order by c.active_at_ms desc limit 1",
         "select id from messages where conversation_id = ?1 order by seq desc limit ?2",
-        "select id from messages where conversation_id = ?1 and role = 'user' and created_at_ms > ?2 order by seq",
+        "select id from messages where conversation_id = ?1 and role = 'user' and charged_at_ms > ?2 order by seq",
         "select id from messages where conversation_id = ?1 and client_message_id = ?2",
         "select id from messages where question_id = ?1 and ?2",
         "update messages set charged_tokens = ?2 where id = ?1",
