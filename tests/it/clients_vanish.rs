@@ -65,6 +65,8 @@ fn who_leaves_before_the_first_word_leaves_a_question() {
     let visitor = site.init("demo");
     let mut stream = visitor.open("Hello");
     stream.expect("start");
+    // The start is told before the model is asked: who leaves in between is never asked about.
+    site.model.wait_for_requests(1);
     let left = Instant::now();
     stream.leave();
     let closed = site.model.wait_until_closed(0);

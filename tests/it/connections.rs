@@ -170,6 +170,7 @@ fn no_thread_starts_after_the_start() {
     for stream in &mut streams {
         stream.expect("start");
     }
+    site.model.wait_for_requests(21);
     let idle: Vec<_> = (0..100).map(|_| site.connect()).collect();
     site.get("/healthz").expect(200);
     assert_eq!(threads(&site), before);
