@@ -7,6 +7,7 @@ mod answer;
 mod call;
 mod error_body;
 mod events;
+mod names;
 mod request;
 mod waiting;
 
@@ -14,12 +15,12 @@ use std::time::{Duration, Instant};
 
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 
 pub(crate) use request::endpoint;
 
 use super::{Finished, Listener, ModelError, Prompt, Settings, Update};
+use names::RememberedNames;
 use request::Body;
 use waiting::{AnnouncingConnector, TickingConnector};
 
@@ -61,7 +62,7 @@ impl OpenAi {
                 .chain(TcpConnector::default())
                 .chain(TickingConnector)
                 .chain(RustlsConnector::default());
-        Self { settings, agent: Agent::with_parts(config, connector, DefaultResolver::default()) }
+        Self { settings, agent: Agent::with_parts(config, connector, RememberedNames::default()) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
