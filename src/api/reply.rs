@@ -47,7 +47,7 @@ impl Reply {
         responder.send(response);
     }
 
-    /// An event stream, whose head leaves at once.
+    /// An event stream; its head leaves with the first event.
     pub(super) fn stream(self, head: Response) -> OpenStream {
         let Self { responder, access, line } = self;
         let head = with_common_headers(access.open(head), &line.request_id);
@@ -80,8 +80,8 @@ impl OpenStream {
 
     /// The regular end; the connection may be used again.
     pub(super) fn finish(self) {
-        self.line.write(200);
-        self.events.finish();
+        let Self { events, line } = self;
+        line.write(if events.finish().is_ok() { 200 } else { CLIENT_LEFT });
     }
 
     /// The client left, or reads too slowly: there is no one to say goodbye to.

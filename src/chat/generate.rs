@@ -12,6 +12,7 @@ use super::{Chat, Remaining};
 use crate::clock;
 use crate::domain::conversation::{FinishReason, Question, Status, Usage};
 use crate::domain::id::{ConversationId, MessageId};
+use crate::domain::pieces::Pieces;
 use crate::domain::time::Timestamp;
 use crate::model::{Finished, Listener, ModelError, Update};
 use crate::store::{Answer, Commit, StoreError};
@@ -21,8 +22,8 @@ use crate::store::{Answer, Commit, StoreError};
 pub(crate) enum TurnEvent<'a> {
     /// The visitor's message is committed.
     Started(Started),
-    /// A piece of the answer: not empty, whole characters.
-    Text(&'a str),
+    /// Pieces of the answer that came together: at least one, of whole characters.
+    Text(&'a Pieces),
     Tick,
     /// The answer is committed.
     Done(Done),
@@ -129,7 +130,7 @@ struct Turn {
     started: Started,
     /// Until it is waited for.
     commit: Cell<Option<Commit<()>>>,
-    /// What the client was sent.
+    /// What the model said.
     text: RefCell<String>,
     /// Why this side ended it.
     ended: Cell<Option<Ended>>,
@@ -150,10 +151,10 @@ impl Turn {
         }
         match update {
             Update::Waiting => self.tell(TurnEvent::Tick),
-            Update::Text(text) => {
-                self.tell(TurnEvent::Text(text))?;
-                self.text.borrow_mut().push_str(text);
-                ControlFlow::Continue(())
+            Update::Text(said) => {
+                // First: of what a client that leaves has read in part, nothing may be missing.
+                self.text.borrow_mut().push_str(said.text());
+                self.tell(TurnEvent::Text(said))
             }
         }
     }

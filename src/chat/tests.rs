@@ -74,7 +74,7 @@ impl Room {
             Rc::new(move |event| {
                 let word = match event {
                     TurnEvent::Started(_) => "started".to_owned(),
-                    TurnEvent::Text(text) => text.to_owned(),
+                    TurnEvent::Text(said) => said.text().to_owned(),
                     TurnEvent::Tick => return ControlFlow::Continue(()),
                     TurnEvent::Done(done) => format!("done {}", done.remaining.messages_remaining),
                     TurnEvent::Failed(failure) => format!("failed: {failure}"),
@@ -123,8 +123,9 @@ fn a_conversation_is_answered_once_at_a_time_and_a_dropped_turn_gives_everything
 fn a_client_that_leaves_has_stored_what_it_was_told() {
     let room = Room::open(|agent| agent.faq[1].answer = "one two three four".into());
     let accepted = room.turn("What does it cost?", None);
-    assert_eq!(room.generate(*accepted, |word| word == "three "), ["started", "one ", "two ", "three "]);
-    assert_eq!(room.messages()[1], (Role::Assistant, "one two ".into(), Some(Status::Partial)));
+    let said = "one two three four"; // of which the client may have read some before it left
+    assert_eq!(room.generate(*accepted, move |word| word == said), ["started", said]);
+    assert_eq!(room.messages()[1], (Role::Assistant, said.into(), Some(Status::Partial)));
     room.turn("and now?", None);
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod event;
 pub(crate) mod id;
 pub(crate) mod lead;
 pub(crate) mod origin;
+pub(crate) mod pieces;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub(crate) mod secret;

@@ -30,12 +30,12 @@ impl Responder {
         self.answer(response);
     }
 
-    /// The head of an event stream, which leaves at once.
+    /// An event stream; its head leaves with the first event.
     pub(crate) fn stream(mut self, head: Response) -> EventStream {
         self.frame.keep_alive &= self.frame.is_chunked() && !self.slot.shared.is_draining();
-        let bytes = response::encode_stream_head(&head, &self.frame);
+        let head = response::encode_stream_head(&head, &self.frame);
         let connection = self.open.take();
-        EventStream::new(connection, self.slot.clone(), self.frame.clone(), &bytes, self.write_timeout)
+        EventStream::new(connection, self.slot.clone(), &self.frame, head, self.write_timeout)
     }
 
     /// Whether the client hung up while it waited.

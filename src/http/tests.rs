@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use rouille::Response;
+use serde_json::json;
 
 use super::*;
 
@@ -227,9 +228,11 @@ fn events_leave_one_by_one_and_a_client_that_left_is_noticed() {
     let open = parking_lot::Mutex::new(open);
     let site = Site::start(settings(), move |_, responder| {
         let stream = responder.stream(Response::text("").with_unique_header("Content-Type", "text/event-stream"));
-        stream.send("token", "{\"n\":1}").unwrap();
+        stream.queue("token", &json!({"n": 1}));
+        stream.flush().unwrap();
         open.lock().recv().unwrap();
-        stream.send("token", "{\"n\":2}").unwrap();
+        stream.queue("token", &json!({"n": 2}));
+        stream.flush().unwrap();
         let deadline = Instant::now() + HANG;
         while stream.tick().is_ok() && Instant::now() < deadline {
             std::thread::yield_now();
@@ -250,8 +253,8 @@ fn events_leave_one_by_one_and_a_client_that_left_is_noticed() {
 fn a_finished_stream_leaves_the_connection_usable_and_http_1_0_ends_by_close() {
     let site = Site::start(settings(), |_, responder| {
         let stream = responder.stream(Response::text(""));
-        stream.send("done", "{}").unwrap();
-        stream.finish();
+        stream.queue("done", &json!({}));
+        stream.finish().unwrap();
     });
     let mut socket = site.say(GET);
     until(&mut socket, "0\r\n\r\n");

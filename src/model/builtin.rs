@@ -2,6 +2,7 @@
 
 use super::{BUILTIN, BuiltinAnswer, Finished, Listener, ModelError, Prompt, Update};
 use crate::domain::conversation::{FinishReason, Usage};
+use crate::domain::pieces::Pieces;
 
 pub(super) fn ask(prompt: &Prompt, listener: &Listener) -> Result<Finished, ModelError> {
     let text = match &prompt.builtin {
@@ -9,11 +10,10 @@ pub(super) fn ask(prompt: &Prompt, listener: &Listener) -> Result<Finished, Mode
         BuiltinAnswer::Found { answer, url: None } => answer.clone(),
         BuiltinAnswer::Unknown { text } => text.clone(),
     };
-    let updates = std::iter::once(Update::Waiting).chain(text.split_inclusive(' ').map(Update::Text));
-    for update in updates {
-        if listener(update).is_break() {
-            return Err(ModelError::Cancelled);
-        }
+    let mut words = Pieces::default();
+    text.split_inclusive(' ').for_each(|word| words.push(word));
+    if listener(Update::Waiting).is_break() || listener(Update::Text(&words)).is_break() {
+        return Err(ModelError::Cancelled);
     }
     Ok(Finished { finish_reason: FinishReason::Stop, usage: Some(Usage::default()), model: BUILTIN.to_owned() })
 }

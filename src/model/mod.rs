@@ -18,6 +18,7 @@ pub(crate) use chain::{Chain, Link};
 pub(crate) use openai::endpoint;
 
 use crate::domain::conversation::{FinishReason, Role, Usage};
+use crate::domain::pieces::Pieces;
 use crate::domain::secret::Secret;
 
 /// The name of the embedded model in `widget.toml`.
@@ -86,8 +87,8 @@ pub(crate) enum BuiltinAnswer {
 pub(crate) enum Update<'a> {
     /// The question is on its way; then at least each second until there is more to say.
     Waiting,
-    /// A piece of the answer: not empty, whole characters.
-    Text(&'a str),
+    /// Pieces of the answer that came together: at least one, of whole characters.
+    Text(&'a Pieces),
 }
 
 /// Hears the answer. `Break` closes the call: it ends as [`ModelError::Cancelled`].

@@ -13,6 +13,7 @@ use crate::api::reply::{OpenStream, Reply};
 use crate::chat::{Accepted, Chat, Done, Emit, Remaining, Replay, Started, TurnEvent};
 use crate::domain::conversation::{FinishReason, Usage};
 use crate::domain::id::{ConversationId, MessageId};
+use crate::domain::pieces::Pieces;
 use crate::http::ClientGone;
 
 /// An event's data. It carries the name of the event too, for clients that read data lines alone.
@@ -77,7 +78,7 @@ pub(super) fn replay(replay: Replay, conversation: ConversationId, reply: Reply,
     let _ = stream
         .tell(TurnEvent::Started(started))
         .is_continue()
-        .then(|| stream.tell(TurnEvent::Text(&replay.answer.content)))
+        .then(|| stream.tell(TurnEvent::Text(&Pieces::from(replay.answer.content.as_str()))))
         .filter(ControlFlow::is_continue)
         .map(|_| stream.tell(TurnEvent::Done(done)));
 }
@@ -99,12 +100,12 @@ impl Stream {
     fn tell(&self, event: TurnEvent<'_>) -> ControlFlow<()> {
         let mut state = self.state.borrow_mut();
         let next = match (std::mem::replace(&mut *state, State::Over), event) {
-            (State::Waiting(reply), TurnEvent::Started(started)) => sent(reply.stream(self.head()), &start(started)),
+            (State::Waiting(reply), TurnEvent::Started(started)) => sent(reply.stream(self.head()), [start(started)]),
             (State::Waiting(reply), TurnEvent::Failed(failure)) => {
                 reply.send(Err(failure.into()));
                 State::Over
             }
-            (State::Open(stream), TurnEvent::Text(text)) => sent(stream, &Event::Token { text }),
+            (State::Open(stream), TurnEvent::Text(said)) => sent(stream, said.iter().map(|text| Event::Token { text })),
             (State::Open(stream), TurnEvent::Tick) => match stream.events.tick() {
                 Ok(()) => State::Open(stream),
                 Err(ClientGone) => abandoned(stream),
@@ -137,9 +138,12 @@ impl Stream {
     }
 }
 
-/// The stream after `event`, or its end if the client is gone.
-fn sent(stream: OpenStream, event: &Event<'_>) -> State {
-    match send(&stream, event) {
+/// The stream after `events`, which leave together, or its end if the client is gone.
+fn sent<'a>(stream: OpenStream, events: impl IntoIterator<Item = Event<'a>>) -> State {
+    for event in events {
+        stream.events.queue(event.name(), &event);
+    }
+    match stream.events.flush() {
         Ok(()) => State::Open(stream),
         Err(ClientGone) => abandoned(stream),
     }
@@ -147,22 +151,14 @@ fn sent(stream: OpenStream, event: &Event<'_>) -> State {
 
 /// The end of the stream, with `event` as the last word.
 fn ended(stream: OpenStream, event: &Event<'_>) -> State {
-    match send(&stream, event) {
-        Ok(()) => stream.finish(),
-        Err(ClientGone) => stream.abandon(),
-    }
+    stream.events.queue(event.name(), event);
+    stream.finish();
     State::Over
 }
 
 fn abandoned(stream: OpenStream) -> State {
     stream.abandon();
     State::Over
-}
-
-fn send(stream: &OpenStream, event: &Event<'_>) -> Result<(), ClientGone> {
-    // Strings and numbers alone: it cannot fail.
-    let json = serde_json::to_string(event).unwrap_or_default();
-    stream.events.send(event.name(), &json)
 }
 
 fn start(started: Started) -> Event<'static> {

@@ -3,23 +3,26 @@
 //! Every field is optional and may be of another type than the format says; what is not understood is passed over. The
 //! servers named are those that were seen to do it.
 
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::error_body::error_of;
 use super::events::Event;
+use super::plain;
 use crate::domain::conversation::{FinishReason, Usage};
+use crate::domain::pieces::Pieces;
 use crate::model::ModelError;
 
 /// Of one answer: far beyond any limit of tokens that is sensible for a chat.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
-/// What one event brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one event brought, beside words for the visitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Words for the visitor.
-    Text(String),
-    /// The model thinks: progress, and nothing to show.
-    Thinking,
+    /// The model is at work: it spoke, or it thinks.
+    Progress,
     /// Nothing that counts as progress: a comment's twin, a chunk that is empty.
     Nothing,
     /// `[DONE]`.
@@ -43,17 +46,28 @@ impl Answer {
         self.finish_reason.is_some()
     }
 
-    pub(super) fn event(&mut self, event: &Event) -> Result<Vec<Step>, ModelError> {
-        let joined = event.data.join("\n");
-        if event.data.len() > 1 && !is_marker(&joined) && serde_json::from_str::<Value>(&joined).is_err() {
-            // Proxies that put an error, or the next chunk, into an event without an empty line before it
-            // (Wei-Shaw/sub2api#1471).
-            return event.data.iter().map(|line| self.data(&event.name, line)).collect();
+    /// Takes an event; what it says to the visitor is added to `said`.
+    pub(super) fn event(&mut self, event: &Event, said: &mut Pieces) -> Result<Step, ModelError> {
+        let data = event.data.as_str();
+        if event.lines == 1 || is_marker(data) || serde_json::from_str::<IgnoredAny>(data).is_ok() {
+            return self.data(&event.name, data, said);
         }
-        Ok(vec![self.data(&event.name, &joined)?])
+        // Proxies that put an error, or the next chunk, into an event without an empty line before it
+        // (Wei-Shaw/sub2api#1471).
+        let mut last = Step::Nothing;
+        for line in data.split('\n') {
+            match self.data(&event.name, line, said)? {
+                Step::Nothing => {}
+                step => last = step,
+            }
+            if last == Step::Done {
+                break;
+            }
+        }
+        Ok(last)
     }
 
-    fn data(&mut self, name: &str, data: &str) -> Result<Step, ModelError> {
+    fn data(&mut self, name: &str, data: &str, said: &mut Pieces) -> Result<Step, ModelError> {
         let data = data.trim();
         if data.starts_with("[DONE]") {
             return Ok(Step::Done);
@@ -62,11 +76,16 @@ impl Answer {
         if is_marker(data) {
             return Ok(Step::Nothing);
         }
+        if name != "error"
+            && let Some(text) = plain::text(data)
+        {
+            return self.say(&text, said);
+        }
         match serde_json::from_str::<Value>(data) {
             Ok(value) if name == "error" => {
                 Err(ModelError::Failed(error_of(&value).unwrap_or_else(|| "without a reason".into())))
             }
-            Ok(value) => self.chunk(&value),
+            Ok(value) => self.chunk(&value, said),
             Err(_) if name == "error" => Err(ModelError::Failed(data.chars().take(300).collect())),
             Err(error) => {
                 self.garbled.get_or_insert(error.to_string());
@@ -76,7 +95,7 @@ impl Answer {
     }
 
     /// One chunk, or a whole answer of a server that does not stream (tinyhumansai/tinyagents#56).
-    pub(super) fn chunk(&mut self, chunk: &Value) -> Result<Step, ModelError> {
+    pub(super) fn chunk(&mut self, chunk: &Value, said: &mut Pieces) -> Result<Step, ModelError> {
         // Before the choices: OpenRouter sends both (block/goose#8031).
         if let Some(message) = error_of(chunk) {
             return Err(ModelError::Failed(message));
@@ -87,16 +106,16 @@ impl Answer {
         // Azure and OpenAI send chunks without a choice; of several answers only the first was asked for.
         let choices = chunk.get("choices").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let choice = choices.iter().find(|choice| choice.get("index").and_then(Value::as_u64).unwrap_or(0) == 0);
-        choice.map_or(Ok(Step::Nothing), |choice| self.choice(choice))
+        choice.map_or(Ok(Step::Nothing), |choice| self.choice(choice, said))
     }
 
-    fn choice(&mut self, choice: &Value) -> Result<Step, ModelError> {
+    fn choice(&mut self, choice: &Value, said: &mut Pieces) -> Result<Step, ModelError> {
         if let Some(message) = error_of(choice) {
             return Err(ModelError::Failed(message));
         }
         // The text of a chunk that also ends the answer (vLLM, vllm-project/vllm#36944) is said first.
         let step = match choice.get("delta").or_else(|| choice.get("message")) {
-            Some(delta) => self.delta(delta)?,
+            Some(delta) => self.delta(delta, said)?,
             None => Step::Nothing,
         };
         // Absent (LiteLLM), null, and "" (Ollama, SGLang) all mean that it goes on; the first reason counts.
@@ -113,7 +132,7 @@ impl Answer {
         Ok(step)
     }
 
-    fn delta(&mut self, delta: &Value) -> Result<Step, ModelError> {
+    fn delta(&mut self, delta: &Value, said: &mut Pieces) -> Result<Step, ModelError> {
         if delta.get("tool_calls").and_then(Value::as_array).is_some_and(|calls| !calls.is_empty()) {
             self.wanted_tools = true;
         }
@@ -124,20 +143,20 @@ impl Answer {
         thoughts |= ["reasoning_content", "reasoning"]
             .iter()
             .any(|key| delta.get(*key).and_then(Value::as_str).is_some_and(|thought| !thought.is_empty()));
-        let had_text = !text.is_empty();
-        let said = self.thought.pass(&text);
-        if !said.is_empty() {
-            return self.say(said);
+        match self.say(&text, said)? {
+            Step::Nothing if thoughts => Ok(Step::Progress),
+            step => Ok(step),
         }
-        Ok(if had_text || thoughts { Step::Thinking } else { Step::Nothing })
     }
 
-    fn say(&mut self, text: String) -> Result<Step, ModelError> {
-        self.bytes += text.len();
+    fn say(&mut self, text: &str, said: &mut Pieces) -> Result<Step, ModelError> {
+        let shown = self.thought.pass(text);
+        self.bytes += shown.len();
         if self.bytes > ANSWER_BYTES_MAX {
             return Err(ModelError::TooLong);
         }
-        Ok(Step::Text(text))
+        said.push(&shown);
+        Ok(if text.is_empty() { Step::Nothing } else { Step::Progress })
     }
 
     /// Text that was held back, because it might have been the beginning of a thought.
@@ -219,9 +238,9 @@ impl ThoughtFilter {
     const CLOSE: &str = "</think>";
 
     /// What of `text` is to be said now.
-    fn pass(&mut self, text: &str) -> String {
+    fn pass<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
         if self.state == Thought::Over {
-            return text.to_owned();
+            return text.into();
         }
         self.held.push_str(text);
         if self.state == Thought::Unknown {
@@ -230,10 +249,10 @@ impl ThoughtFilter {
                 self.held = thought.to_owned();
                 self.state = Thought::Inside;
             } else if Self::OPEN.starts_with(begins) {
-                return String::new();
+                return "".into();
             } else {
                 self.state = Thought::Over;
-                return std::mem::take(&mut self.held);
+                return std::mem::take(&mut self.held).into();
             }
         }
         match self.held.split_once(Self::CLOSE) {
@@ -241,14 +260,14 @@ impl ThoughtFilter {
                 self.state = Thought::Over;
                 let said = said.trim_start().to_owned();
                 self.held.clear();
-                said
+                said.into()
             }
             None => {
                 // Only the end of it can be the beginning of the closing mark.
                 let keep = self.held.len().saturating_sub(Self::CLOSE.len());
                 let keep = (0..=keep).rev().find(|at| self.held.is_char_boundary(*at)).unwrap_or(0);
                 self.held.drain(..keep);
-                String::new()
+                "".into()
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body as ResponseBody, BodyReader};
@@ -13,6 +14,7 @@ use super::events::Events;
 use super::request::Body;
 use super::waiting::{Call, CallGuard, Limit};
 use crate::clock;
+use crate::domain::pieces::Pieces;
 use crate::domain::time::Timestamp;
 use crate::model::{Finished, Listener, ModelError, Settings, Update};
 
@@ -39,10 +41,11 @@ pub(super) fn ask(
     let call = Call::begin(listener, clock.until(first_token, Limit::FirstToken));
     let response = send(agent, settings, body).map_err(|error| call.given_up().unwrap_or(error))?;
     let response = checked(response).map_err(|error| call.given_up().unwrap_or(error))?;
-    let mut stream = Stream { call, clock, reader: response.into_body().into_reader(), answer: Answer::default() };
+    let reader = response.into_body().into_reader();
+    let mut stream = Stream { call, clock, reader, answer: Answer::default(), said: Pieces::default() };
     let (saw_done, is_whole) = stream.read()?;
     if let Some(text) = stream.answer.held_back() {
-        stream.call.tell(Update::Text(&text))?;
+        stream.call.tell(Update::Text(&Pieces::from(text.as_str())))?;
     }
     let (finish_reason, usage) = stream.answer.conclude(saw_done, is_whole)?;
     Ok(Finished { finish_reason, usage, model: settings.name.clone() })
@@ -122,6 +125,8 @@ struct Stream<'a> {
     clock: Clock<'a>,
     reader: BodyReader<'static>,
     answer: Answer,
+    /// What is to be passed on.
+    said: Pieces,
 }
 
 /// What a read brought.
@@ -158,11 +163,9 @@ impl Stream<'_> {
                 }
                 continue;
             }
-            for event in events.take(bytes)? {
-                let steps = self.answer.event(&event)?;
-                if self.pass_on(steps)? {
-                    return Ok((true, self.read_to_end(&mut buffer)));
-                }
+            let heard = self.hear(&mut events, bytes);
+            if self.pass_on(heard)? {
+                return Ok((true, self.read_to_end(&mut buffer)));
             }
         }
     }
@@ -179,21 +182,35 @@ impl Stream<'_> {
         }
     }
 
-    /// Says what there is to say, and moves the deadline if that was progress. True at `[DONE]`.
-    fn pass_on(&mut self, steps: Vec<Step>) -> Result<bool, ModelError> {
-        for step in steps {
-            match step {
-                Step::Done => return Ok(true),
-                Step::Text(text) => self.call.tell(Update::Text(&text))?,
-                Step::Thinking => {}
-                Step::Nothing if self.answer.is_finished() => {}
-                Step::Nothing => continue,
+    /// Takes what one read brought, to its end or to `[DONE]`.
+    fn hear(&mut self, events: &mut Events, mut bytes: &[u8]) -> Result<Step, ModelError> {
+        let mut last = Step::Nothing;
+        while last != Step::Done
+            && let Some(event) = events.next(&mut bytes)?
+        {
+            match self.answer.event(event, &mut self.said)? {
+                Step::Nothing => {}
+                step => last = step,
             }
-            self.call.set_deadline(if self.answer.is_finished() {
+        }
+        Ok(last)
+    }
+
+    /// Says what there is to say, all that came together in one go, and moves the deadline if that was progress. True at
+    /// `[DONE]`. What was said before an error is said before it is returned.
+    fn pass_on(&mut self, heard: Result<Step, ModelError>) -> Result<bool, ModelError> {
+        if !self.said.is_empty() {
+            self.call.tell(Update::Text(&self.said))?;
+            self.said.clear();
+        }
+        match heard? {
+            Step::Done => return Ok(true),
+            Step::Nothing if !self.answer.is_finished() => {}
+            Step::Progress | Step::Nothing => self.call.set_deadline(if self.answer.is_finished() {
                 self.clock.within(FINISH_GRACE, Limit::Grace)
             } else {
                 self.clock.within(self.clock.settings.idle_timeout, Limit::Idle)
-            });
+            }),
         }
         Ok(false)
     }
@@ -205,13 +222,13 @@ impl Stream<'_> {
         };
         let is_whole = event
             .data
-            .iter()
-            .all(|line| line.trim().starts_with("[DONE]") || serde_json::from_str::<Value>(line).is_ok());
+            .split('\n')
+            .all(|line| line.trim().starts_with("[DONE]") || serde_json::from_str::<IgnoredAny>(line).is_ok());
         if !is_whole {
             return Ok(false);
         }
-        let steps = self.answer.event(&event)?;
-        self.pass_on(steps)
+        let heard = self.answer.event(&event, &mut self.said);
+        self.pass_on(heard)
     }
 
     /// A whole answer, or a chunk a line.
@@ -219,8 +236,8 @@ impl Stream<'_> {
         let chunks = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
         for chunk in chunks {
             let chunk = chunk.map_err(|error| ModelError::Garbled(error.to_string()))?;
-            let step = self.answer.chunk(&chunk)?;
-            self.pass_on(vec![step])?;
+            let heard = self.answer.chunk(&chunk, &mut self.said);
+            self.pass_on(heard)?;
         }
         Ok(false)
     }

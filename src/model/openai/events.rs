@@ -3,6 +3,8 @@
 //! Works on bytes and decodes UTF-8 on whole lines only, so that it makes no difference where a read cuts them. Lines end
 //! in LF, CR LF or CR.
 
+use memchr::memchr2;
+
 use crate::model::ModelError;
 
 /// Of one line: an endless one must not fill the memory. Whole answers in one event are known up to 4 MB elsewhere;
@@ -15,49 +17,81 @@ const EVENT_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) name: String,
-    /// Its `data` lines.
-    pub(super) data: Vec<String>,
+    /// Its `data` lines, joined by LF.
+    pub(super) data: String,
+    /// How many there were.
+    pub(super) lines: usize,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Events {
+    /// A line that the last bytes left unfinished.
     line: Vec<u8>,
     event: Event,
-    event_bytes: usize,
+    /// The event was given out: the next line begins another one.
+    is_complete: bool,
     /// A LF that comes next belongs to the CR before it.
     after_cr: bool,
     has_begun: bool,
 }
 
 impl Events {
-    /// Takes what came, and gives the events that it completes.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Vec<Event>, ModelError> {
-        let mut complete = Vec::new();
-        let mut rest = bytes;
-        if self.after_cr && !rest.is_empty() {
+    /// The next event that `bytes` complete, and takes off them what it used; `None` when it has used them all.
+    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<&Event>, ModelError> {
+        self.begin_event();
+        if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
-            rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+            *bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
-        while let Some(end) = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-            self.extend_line(&rest[..end])?;
-            let is_cr = rest[end] == b'\r';
-            rest = &rest[end + 1..];
-            if is_cr {
+        while let Some(end) = memchr2(b'\n', b'\r', bytes) {
+            let (line, mut rest) = (&bytes[..end], &bytes[end + 1..]);
+            if bytes[end] == b'\r' {
                 self.after_cr = rest.is_empty();
                 rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
-            complete.extend(self.end_line()?);
+            *bytes = rest;
+            self.whole_line(line)?;
+            if self.is_complete {
+                return Ok(Some(&self.event));
+            }
         }
-        self.extend_line(rest)?;
-        Ok(complete)
+        self.extend_line(bytes)?;
+        *bytes = &[];
+        Ok(None)
     }
 
     /// What a stream leaves that ended without an empty line.
     pub(super) fn finish(mut self) -> Result<Option<Event>, ModelError> {
+        self.begin_event();
         if !self.line.is_empty() {
-            self.end_line()?;
+            self.whole_line(b"")?;
         }
-        Ok(self.dispatch())
+        Ok((self.event.lines > 0).then_some(self.event))
+    }
+
+    fn begin_event(&mut self) {
+        if std::mem::take(&mut self.is_complete) {
+            self.clear_event();
+        }
+    }
+
+    fn clear_event(&mut self) {
+        self.event.name.clear();
+        self.event.data.clear();
+        self.event.lines = 0;
+    }
+
+    /// A line that ends with `line`; it is copied only if it came in several reads.
+    fn whole_line(&mut self, line: &[u8]) -> Result<(), ModelError> {
+        if self.line.is_empty() {
+            return self.end_line(line);
+        }
+        self.extend_line(line)?;
+        let mut whole = std::mem::take(&mut self.line);
+        let ended = self.end_line(&whole);
+        whole.clear();
+        self.line = whole;
+        ended
     }
 
     fn extend_line(&mut self, bytes: &[u8]) -> Result<(), ModelError> {
@@ -68,14 +102,20 @@ impl Events {
         Ok(())
     }
 
-    fn end_line(&mut self) -> Result<Option<Event>, ModelError> {
-        let line = std::mem::take(&mut self.line);
-        let mut line = line.as_slice();
+    fn end_line(&mut self, mut line: &[u8]) -> Result<(), ModelError> {
+        if line.len() > LINE_BYTES_MAX {
+            return Err(ModelError::TooLong);
+        }
         if !std::mem::replace(&mut self.has_begun, true) {
             line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
         }
         if line.is_empty() {
-            return Ok(self.dispatch());
+            if self.event.lines == 0 {
+                self.clear_event();
+            } else {
+                self.is_complete = true;
+            }
+            return Ok(());
         }
         let text = String::from_utf8_lossy(line);
         let (field, value) = text.split_once(':').unwrap_or((&text, ""));
@@ -91,22 +131,20 @@ impl Events {
             // A comment (an empty name), `id`, `retry`, and what we do not know.
             _ => {}
         }
-        Ok(None)
-    }
-
-    fn add_data(&mut self, value: &str) -> Result<(), ModelError> {
-        self.event_bytes += value.len() + 1;
-        if self.event_bytes > EVENT_BYTES_MAX {
-            return Err(ModelError::TooLong);
-        }
-        self.event.data.push(value.to_owned());
         Ok(())
     }
 
-    fn dispatch(&mut self) -> Option<Event> {
-        self.event_bytes = 0;
-        let event = std::mem::take(&mut self.event);
-        (!event.data.is_empty()).then_some(event)
+    fn add_data(&mut self, value: &str) -> Result<(), ModelError> {
+        let Event { data, lines, .. } = &mut self.event;
+        if data.len() + value.len() + *lines > EVENT_BYTES_MAX {
+            return Err(ModelError::TooLong);
+        }
+        if *lines > 0 {
+            data.push('\n');
+        }
+        data.push_str(value);
+        *lines += 1;
+        Ok(())
     }
 }
 
@@ -118,9 +156,17 @@ mod tests {
 
     fn read(bytes: &[u8]) -> Vec<(String, String)> {
         let mut events = Events::default();
-        let mut read = events.take(bytes).unwrap();
+        let mut read = all(&mut events, bytes).unwrap();
         read.extend(events.finish().unwrap());
-        read.into_iter().map(|event| (event.name, event.data.join("|"))).collect()
+        read.into_iter().map(|event| (event.name, event.data.replace('\n', "|"))).collect()
+    }
+
+    fn all(events: &mut Events, mut bytes: &[u8]) -> Result<Vec<Event>, ModelError> {
+        let mut read = Vec::new();
+        while let Some(event) = events.next(&mut bytes)? {
+            read.push(event.clone());
+        }
+        Ok(read)
     }
 
     fn check(bytes: impl AsRef<[u8]>, expected: &[&str]) {
@@ -150,10 +196,10 @@ mod tests {
     #[test]
     fn endless_lines_and_events_are_cut_off() {
         let mut events = Events::default();
-        assert_eq!(events.take(&vec![b'x'; LINE_BYTES_MAX + 1]), Err(ModelError::TooLong));
+        assert_eq!(all(&mut events, &vec![b'x'; LINE_BYTES_MAX + 1]), Err(ModelError::TooLong));
         let mut events = Events::default();
         let lines = "data: 0123456789\n".repeat(EVENT_BYTES_MAX / 10);
-        assert_eq!(events.take(lines.as_bytes()), Err(ModelError::TooLong));
+        assert_eq!(all(&mut events, lines.as_bytes()), Err(ModelError::TooLong));
     }
 
     proptest! {
@@ -166,14 +212,14 @@ mod tests {
             let mut rest = wire;
             for cut in cuts.iter().cycle() {
                 let (head, tail) = rest.split_at((*cut).min(rest.len()));
-                read.extend(events.take(head).unwrap());
+                read.extend(all(&mut events, head).unwrap());
                 rest = tail;
                 if rest.is_empty() {
                     break;
                 }
             }
             let mut whole = Events::default();
-            prop_assert_eq!(read, whole.take(wire).unwrap());
+            prop_assert_eq!(read, all(&mut whole, wire).unwrap());
         }
     }
 }

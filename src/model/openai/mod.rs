@@ -8,6 +8,7 @@ mod call;
 mod error_body;
 mod events;
 mod names;
+mod plain;
 mod request;
 mod waiting;
 

@@ -74,8 +74,8 @@ fn ask_with(link: &OpenAi, mut on_update: impl FnMut(Update<'_>, usize) -> Contr
     let listener: Listener = {
         let pieces = pieces.clone();
         Rc::new(move |update| {
-            if let Update::Text(text) = update {
-                pieces.borrow_mut().push(text.to_owned());
+            if let Update::Text(said) = update {
+                pieces.borrow_mut().extend(said.iter().map(str::to_owned));
             }
             let said = pieces.borrow().len();
             (on_update.borrow_mut())(update, said)

@@ -1,27 +1,29 @@
 use super::*;
 
+fn event(lines: &[&str]) -> Event {
+    Event { name: String::new(), data: lines.join("\n"), lines: lines.len() }
+}
+
+/// What one event says, and whether it is progress.
+fn step(answer: &mut Answer, lines: &[&str]) -> Result<(String, Step), ModelError> {
+    let mut said = Pieces::default();
+    let step = answer.event(&event(lines), &mut said)?;
+    Ok((said.text().to_owned(), step))
+}
+
 /// The words of these data lines, and how the answer ends if the stream ends regularly after them.
 fn read(lines: &[&str]) -> (String, Result<(FinishReason, Option<Usage>), ModelError>) {
     let mut answer = Answer::default();
-    let mut text = String::new();
+    let mut said = Pieces::default();
     let mut saw_done = false;
     for line in lines {
-        let event = Event { name: String::new(), data: vec![(*line).to_owned()] };
-        match answer.event(&event) {
-            Err(error) => return (text, Err(error)),
-            Ok(steps) => {
-                for step in steps {
-                    match step {
-                        Step::Text(said) => text.push_str(&said),
-                        Step::Done => saw_done = true,
-                        Step::Thinking | Step::Nothing => {}
-                    }
-                }
-            }
+        match answer.event(&event(&[line]), &mut said) {
+            Err(error) => return (said.text().to_owned(), Err(error)),
+            Ok(step) => saw_done |= step == Step::Done,
         }
     }
-    text.push_str(&answer.held_back().unwrap_or_default());
-    (text, answer.conclude(saw_done, true))
+    said.push(&answer.held_back().unwrap_or_default());
+    (said.text().to_owned(), answer.conclude(saw_done, true))
 }
 
 fn says(lines: &[&str], expected: &str) {
@@ -83,8 +85,7 @@ fn thoughts_are_progress_and_are_not_said() {
         r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}}]}"#,
         r#"{"choices":[{"delta":{"content":"<think>hm</think>"}}]}"#,
     ] {
-        let event = Event { name: String::new(), data: vec![thought.into()] };
-        assert_eq!(Answer::default().event(&event), Ok(vec![Step::Thinking]), "{thought}");
+        assert_eq!(step(&mut Answer::default(), &[thought]), Ok((String::new(), Step::Progress)), "{thought}");
         says(&[thought, HELLO, STOP], "Hello");
     }
 }
@@ -96,7 +97,7 @@ fn a_thought_in_the_text_is_left_out_wherever_it_is_cut() {
             let mut filter = ThoughtFilter::default();
             let chars: Vec<char> = text.chars().collect();
             let mut said: String =
-                chars.chunks(size).map(|piece| filter.pass(&piece.iter().collect::<String>())).collect();
+                chars.chunks(size).map(|piece| filter.pass(&piece.iter().collect::<String>()).into_owned()).collect();
             said.push_str(&filter.flush());
             assert_eq!(said, expected, "{text:?} in pieces of {size}");
         }
@@ -155,18 +156,17 @@ fn errors_in_the_stream_end_it() {
         assert_eq!(text, "Hello");
         assert!(matches!(end, Err(ModelError::Failed(_))), "{error}: {end:?}");
     }
-    let named = Event { name: "error".into(), data: vec!["over".into(), "load".into()] };
-    assert!(matches!(Answer::default().event(&named), Err(ModelError::Failed(_)))); // Groq
+    let named = Event { name: "error".into(), ..event(&["over", "load"]) };
+    assert!(matches!(Answer::default().event(&named, &mut Pieces::default()), Err(ModelError::Failed(_)))); // Groq
 }
 
 #[test]
 fn two_documents_in_one_event_are_read_one_by_one() {
     let mut answer = Answer::default();
-    let event = Event { name: String::new(), data: vec![HELLO.into(), STOP.into()] };
-    assert_eq!(answer.event(&event), Ok(vec![Step::Text("Hello".into()), Step::Nothing]));
-    let split =
-        Event { name: String::new(), data: vec![r#"{"choices":[{"delta":"#.into(), r#"{"content":"x"}}]}"#.into()] };
-    assert_eq!(Answer::default().event(&split), Ok(vec![Step::Text("x".into())]));
+    assert_eq!(step(&mut answer, &[HELLO, STOP]), Ok(("Hello".into(), Step::Progress)));
+    assert!(answer.is_finished());
+    let split = [r#"{"choices":[{"delta":"#, r#"{"content":"x"}}]}"#];
+    assert_eq!(step(&mut Answer::default(), &split), Ok(("x".into(), Step::Progress)));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn an_answer_ends_in_many_ways() {
 #[test]
 fn an_interrupted_answer_is_not_taken_for_a_whole_one() {
     let mut answer = Answer::default();
-    answer.event(&Event { name: String::new(), data: vec![HELLO.into()] }).unwrap();
+    step(&mut answer, &[HELLO]).unwrap();
     assert_eq!(answer.conclude(true, false), Err(ModelError::Cut)); // llama-cpp-python: [DONE], then cut
 }
 
@@ -198,6 +198,6 @@ fn an_interrupted_answer_is_not_taken_for_a_whole_one() {
 fn an_endless_answer_is_cut_off() {
     let mut answer = Answer::default();
     let chunk = serde_json::json!({"choices": [{"delta": {"content": "x".repeat(1000)}}]});
-    let error = (0..1000).find_map(|_| answer.chunk(&chunk).err());
+    let error = (0..1000).find_map(|_| answer.chunk(&chunk, &mut Pieces::default()).err());
     assert_eq!(error, Some(ModelError::TooLong));
 }
