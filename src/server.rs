@@ -20,13 +20,11 @@ use crate::clock;
 use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
-use crate::http::{Front, Pool};
+use crate::http::{Front, Permits};
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
 
-/// A generation waits for the model most of its life: its stack holds a few frames and no buffers.
-const GENERATION_STACK_BYTES: usize = 512 * 1024;
 /// How long an answer that was told to stop may take to be stored.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
@@ -69,8 +67,7 @@ impl Server {
         let chat = Chat::new(store.clone(), clock::now()).map_err(storage)?;
         let address = config.http.listen;
         let front = Front::bind(config.http.clone()).map_err(|error| StartError::Listen { address, error })?;
-        let threads = config.http.generations;
-        let generations = Pool::new("generation", threads, threads, GENERATION_STACK_BYTES)?;
+        let generations = Permits::new(config.http.generations);
         let shutdown_grace = config.shutdown_grace;
         let own_origins = own_origins(&config, front.local_addr());
         let snapshot = snapshot(config, own_origins, None).map_err(storage)?;
@@ -141,10 +138,10 @@ fn obey(mut signals: Signals, app: &Arc<App>, reload: &Reload, shutdown_grace: D
 
 /// Waits for the running answers, then ends those that remain.
 fn end_generations(app: &App, shutdown_grace: Duration) {
-    if !app.generations.wait_idle(shutdown_grace) {
-        tracing::warn!(running = app.generations.busy(), "ending the answers that are still running");
+    if !app.generations.wait_until_none_is_held(shutdown_grace) {
+        tracing::warn!(running = app.generations.held(), "ending the answers that are still running");
         app.chat.stop();
-        app.generations.wait_idle(STOP_GRACE);
+        app.generations.wait_until_none_is_held(STOP_GRACE);
     }
     app.front.close();
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/widget/messages/stream` and `POST /v1/widget/messages`: one turn, told as it comes or as a whole.
 //!
-//! The short pool admits the message: token, origin, body, permit, limit, and what `chat` says. Only what is accepted
-//! goes to the generation pool, so that a flood of bad tokens cannot take a permit from a visitor.
+//! A message is admitted first: token, origin, body, permit, limit, and what `chat` says. Only what is accepted is left
+//! to be generated, so that a flood of bad tokens cannot take a permit from a visitor.
 
 mod stream;
 mod whole;
@@ -52,7 +52,7 @@ fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     if ctx.app.front.is_draining() {
         return Err(ApiError::ShuttingDown);
     }
-    let permit = ctx.app.generations.try_permit().ok_or(ApiError::Overloaded { cause: "all generations are busy" })?;
+    let permit = ctx.app.generations.try_take().ok_or(ApiError::Overloaded { cause: "all generations are busy" })?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
     let accepted = ctx.app.chat.accept(&visit.assistant, &ctx.snapshot.faq, visit.speaker(), message, ctx.now);
     let acceptance = accepted.inspect_err(|_| ctx.snapshot.limits.give_message_back(ctx.client()))?;

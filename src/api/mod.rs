@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::domain::id::{self, AgentId};
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
-use crate::http::{FrontHandle, Permit, Pool, Request, Responder};
+use crate::http::{FrontHandle, Permit, Permits, Request, Responder, Rest};
 use crate::model::Link;
 use crate::store::{FaqIndex, Store};
 use crate::token::Tokens;
@@ -51,8 +51,8 @@ pub(crate) struct App {
     pub(crate) tokens: Tokens,
     pub(crate) chat: Chat,
     pub(crate) store: Store,
-    /// Where answers are generated.
-    pub(crate) generations: Pool,
+    /// For answers that are generated: each holds one.
+    pub(crate) generations: Permits,
     pub(crate) front: FrontHandle,
 }
 
@@ -93,8 +93,8 @@ impl Ctx<'_> {
 /// What an endpoint makes of a request.
 enum Outcome {
     Answer(Response),
-    /// The answer takes seconds: it is made on the generation pool, under this permit.
-    Later(Permit, Box<dyn FnOnce(Reply) + Send>),
+    /// The answer takes seconds: while it is made, under this permit, others take the next requests.
+    Later(Permit, Box<dyn FnOnce(Reply)>),
 }
 
 impl From<Response> for Outcome {
@@ -103,8 +103,8 @@ impl From<Response> for Outcome {
     }
 }
 
-/// Answers one request, on a thread of the short pool.
-pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) {
+/// Answers one request, or says what is left to do for its answer.
+pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) -> Option<Rest> {
     let snapshot = app.snapshot.read().clone();
     let request_id = id::random_hex();
     let reply = Reply::new(&snapshot, &request, request_id.clone(), responder);
@@ -120,10 +120,16 @@ pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) {
     // What an endpoint holds gives itself back when it unwinds; what it shares is behind locks that do not poison.
     match catch_unwind(AssertUnwindSafe(|| routes::answer(&ctx))) {
         Ok(Ok(Outcome::Answer(response))) => reply.send(Ok(response)),
-        Ok(Ok(Outcome::Later(permit, job))) => app.generations.spawn(permit, move || job(reply)),
+        Ok(Ok(Outcome::Later(permit, job))) => {
+            return Some(Box::new(move || {
+                job(reply);
+                drop(permit);
+            }));
+        }
         Ok(Err(error)) => reply.send(Err(error)),
         Err(panic) => reply.send(Err(ApiError::Internal { cause: format!("panic: {}", said(&*panic)) })),
     }
+    None
 }
 
 /// The message of a panic.

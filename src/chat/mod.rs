@@ -1,9 +1,9 @@
 //! The life of a turn: a visitor's message and the answer to it.
 //!
-//! [`Chat::accept`] runs on the short pool: it takes the conversation's slot, reserves what the answer may cost and
-//! enqueues the message for commit, or refuses, or finds that the message was answered before. [`Chat::generate`] runs
-//! on the generation pool: it asks the model while the commit is under way, hands each piece to the caller, stores the
-//! answer and settles the cost. Both message endpoints are this one turn with another listener.
+//! [`Chat::accept`] ends at once: it takes the conversation's slot, reserves what the answer may cost and
+//! enqueues the message for commit, or refuses, or finds that the message was answered before. [`Chat::generate`] takes
+//! seconds: it asks the model while the commit is under way, hands each piece to the caller, stores the answer and
+//! settles the cost. Both message endpoints are this one turn with another listener.
 //!
 //! Nothing here knows HTTP, JSON or SQL. No transaction and no pooled connection is held while a model answers. Nothing
 //! is announced before it is committed.

@@ -18,7 +18,7 @@ use super::body::Collector;
 use super::client_addr::address_key;
 use super::connection::{Arrived, Connection};
 use super::head::{self, Framing};
-use super::pool::Pool;
+use super::pool::{Pool, Rest};
 use super::request::Request;
 use super::responder::Responder;
 use super::response::{self, Frame};
@@ -43,7 +43,7 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 /// After an `accept` that failed for no reason we know.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-pub(super) type Handler = dyn Fn(Request, Responder) + Send + Sync;
+pub(super) type Handler = dyn Fn(Request, Responder) -> Option<Rest> + Send + Sync;
 
 pub(super) struct Intake {
     settings: Arc<Settings>,
@@ -253,9 +253,9 @@ impl Intake {
         let Reading { mut connection, head: Some((head, body)), .. } = reading else {
             return State::Closed;
         };
-        let Some(permit) = self.workers.try_permit() else {
+        if self.workers.is_full() {
             return refuse(connection, WireError::Overloaded);
-        };
+        }
         if connection.input.is_empty() {
             connection.input = Vec::new(); // an idle connection keeps no buffer
         }
@@ -265,12 +265,12 @@ impl Intake {
         let request = Request::new(head, body.into_body(), &connection, &self.settings.trusted_proxies, received);
         let responder = Responder::new(connection, slot.clone(), frame, self.settings.write_timeout);
         let handler = self.handler.clone();
-        self.workers.spawn(permit, move || {
-            if clock::monotonic().saturating_sub(received) > WAIT_MAX {
-                responder.send(WireError::Overloaded.problem().response(&id::random_hex()));
-            } else {
-                handler(request, responder);
+        self.workers.spawn(move || {
+            if clock::monotonic().saturating_sub(received) <= WAIT_MAX {
+                return handler(request, responder);
             }
+            responder.send(WireError::Overloaded.problem().response(&id::random_hex()));
+            None
         });
         State::Busy
     }

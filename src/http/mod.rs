@@ -16,6 +16,7 @@ mod client_addr;
 mod connection;
 mod head;
 mod intake;
+mod permits;
 mod pool;
 pub(crate) mod problem;
 mod request;
@@ -35,20 +36,22 @@ use polling::Poller;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) use client_addr::{TrustedProxies, address_key};
-pub(crate) use pool::{Permit, Pool};
+pub(crate) use permits::{Permit, Permits};
+pub(crate) use pool::Rest;
 pub(crate) use request::Request;
 pub(crate) use responder::Responder;
 pub(crate) use sse::{ClientGone, EventStream};
 
 use intake::Intake;
+use pool::{Pool, Sizes};
 use slot::Shared;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
-    /// Threads that run handlers.
+    /// Handlers that run at once.
     pub(crate) workers: usize,
-    /// Threads that generate answers, each with its permit.
+    /// Rests that handlers leave, which run at once beside them: answers that take seconds.
     pub(crate) generations: usize,
     /// Open connections in all; lowered to what the descriptor limit allows.
     pub(crate) connections_max: usize,
@@ -66,7 +69,7 @@ pub(crate) struct Settings {
     pub(crate) body_bytes_max: usize,
 }
 
-/// A handler needs no more: its requests and answers are on the heap.
+/// A thread waits for a model most of its life; its requests, answers and buffers are on the heap.
 const WORKER_STACK_BYTES: usize = 512 * 1024;
 /// Requests that may wait for a worker, beside those that run. What waits too long is refused anyway.
 const WAITING_MAX: usize = 1024;
@@ -112,10 +115,15 @@ impl Front {
         FrontHandle(self.shared.clone())
     }
 
-    /// Serves on this thread; returns when it was drained and the last connection has gone, or when it was closed.
-    pub(crate) fn run(self, handler: impl Fn(Request, Responder) + Send + Sync + 'static) -> io::Result<()> {
+    /// Serves on this thread; returns when it was drained and the last connection has gone, or when it was closed. What
+    /// the handler leaves to be done runs on its thread, while others take the next requests.
+    pub(crate) fn run(
+        self,
+        handler: impl Fn(Request, Responder) -> Option<Rest> + Send + Sync + 'static,
+    ) -> io::Result<()> {
         let Self { settings, shared, listener, .. } = self;
-        let workers = Pool::new("worker", settings.workers, settings.workers + WAITING_MAX, WORKER_STACK_BYTES)?;
+        let threads = settings.workers + settings.generations;
+        let workers = Pool::start(Sizes { threads, jobs: settings.workers, waiting: WAITING_MAX }, WORKER_STACK_BYTES)?;
         Intake::new(Arc::new(settings), shared, listener, workers, Arc::new(handler))?.run();
         Ok(())
     }

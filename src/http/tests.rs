@@ -39,6 +39,10 @@ impl Site {
     fn start(settings: Settings, handler: impl Fn(Request, Responder) + Send + Sync + 'static) -> Self {
         let front = Front::bind(settings).unwrap();
         let (address, handle) = (front.local_addr(), front.handle());
+        let handler = move |request, responder| {
+            handler(request, responder);
+            None
+        };
         let thread = std::thread::spawn(move || front.run(handler).unwrap());
         Self { address, handle, thread: Some(thread) }
     }
