@@ -8,19 +8,20 @@ mod call;
 mod error_body;
 mod events;
 mod request;
+mod resolving;
 mod waiting;
 
 use std::time::{Duration, Instant};
 
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 
 pub(crate) use request::endpoint;
 
 use super::{Finished, Listener, ModelError, Prompt, Settings, Update};
 use request::Body;
+use resolving::PatientResolver;
 use waiting::{AnnouncingConnector, TickingConnector};
 
 /// Sockets that wait for their next question. Servers close theirs after five seconds to some minutes.
@@ -61,7 +62,7 @@ impl OpenAi {
                 .chain(TcpConnector::default())
                 .chain(TickingConnector)
                 .chain(RustlsConnector::default());
-        Self { settings, agent: Agent::with_parts(config, connector, DefaultResolver::default()) }
+        Self { settings, agent: Agent::with_parts(config, connector, PatientResolver) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
