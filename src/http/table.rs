@@ -75,15 +75,17 @@ impl Table {
         }
     }
 
-    /// Closes the connection that has been idle longest, or else has been sending its request longest. Whether there was
-    /// one: those that are being answered are left alone.
+    /// Closes the connection that loses least: one that was refused and only has to hang up, or else the one that has kept
+    /// us waiting longest, be it idle, sending its request or taking its answer. Were idle ones always first, who sends
+    /// slowly would outlive newcomers. Whether there was one: those that are being answered are left alone.
     pub(super) fn evict(&mut self) -> bool {
-        let idle = self.places.iter().enumerate().filter_map(|(key, entry)| match &*entry.as_ref()?.state.lock() {
-            State::Reading(reading) => Some((reading.has_begun, reading.since, key)),
+        let waiting = self.places.iter().enumerate().filter_map(|(key, entry)| match &*entry.as_ref()?.state.lock() {
             State::Lingering(lingering) => Some((false, lingering.since, key)),
-            State::Busy | State::Writing(_) | State::Closed => None,
+            State::Reading(reading) => Some((true, reading.since, key)),
+            State::Writing(writing) => Some((true, writing.since, key)),
+            State::Busy | State::Closed => None,
         });
-        let Some((_, _, key)) = idle.min() else { return false };
+        let Some((_, _, key)) = waiting.min() else { return false };
         self.remove(key);
         true
     }
