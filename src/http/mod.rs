@@ -70,6 +70,9 @@ pub(crate) struct Settings {
 const WORKER_STACK_BYTES: usize = 512 * 1024;
 /// Requests that may wait for a worker, beside those that run. What waits too long is refused anyway.
 const WAITING_MAX: usize = 1024;
+/// Connections that may wait to be accepted; the system may allow fewer. One that finds no place in this queue tries again
+/// after a second, so a burst should fit.
+const BACKLOG: i32 = 1024;
 /// Descriptors that are not connections: database, listener, poller, log, and one for each call to a model.
 const OTHER_DESCRIPTORS: usize = 64;
 
@@ -98,6 +101,8 @@ impl Front {
             settings.connections_max = for_connections;
         }
         let listener = TcpListener::bind(settings.listen)?;
+        // Again, for a longer queue than the standard library asks for.
+        rustix::net::listen(&listener, BACKLOG)?;
         listener.set_nonblocking(true)?;
         let local_addr = listener.local_addr()?;
         Ok(Self { settings, shared: Arc::new(Shared::new(Poller::new()?)), listener, local_addr })
