@@ -28,8 +28,10 @@ mod tokens;
 mod clients_vanish;
 mod connections;
 mod durability;
+mod front;
 mod http_torture;
 mod model_faults;
+mod old_defects;
 mod regression;
 mod shutdown;
 
