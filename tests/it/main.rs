@@ -29,6 +29,7 @@ mod clients_vanish;
 mod connections;
 mod durability;
 mod front;
+mod http_ambiguity;
 mod http_torture;
 mod model_faults;
 mod old_defects;
