@@ -329,11 +329,11 @@ impl Intake {
 
 /// Writes what a worker left over.
 fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
-    match writing.connection.try_write(&writing.output[writing.sent..]) {
+    match writing.connection.try_write(&writing.output.bytes[writing.sent..]) {
         Ok(sent) => writing.sent += sent,
         Err(_) => return State::Closed,
     }
-    if writing.sent < writing.output.len() {
+    if writing.sent < writing.output.bytes.len() {
         return if writing.connection.watch_output().is_err() { State::Closed } else { State::Writing(writing) };
     }
     let Writing { connection, keep_alive, .. } = *writing;

@@ -57,7 +57,7 @@ impl Responder {
         let bytes = response::encode(response, &self.frame);
         match connection.try_write(&bytes) {
             Ok(sent) if sent == bytes.len() => self.slot.give_back(connection, self.frame.keep_alive),
-            Ok(sent) => self.slot.give_output(connection, bytes, sent, self.frame.keep_alive),
+            Ok(sent) => self.slot.give_output(connection, &bytes[sent..], self.frame.keep_alive),
             Err(_) => {
                 drop(connection);
                 self.slot.close();

@@ -208,24 +208,53 @@ fn who_dawdles_makes_room_before_a_newcomer_does() {
     assert!(dawdlers[0].was_closed(), "it dawdled longest");
 }
 
-#[test]
-fn who_does_not_read_makes_room_too() {
-    let site = crowded(16);
-    let greedy: Vec<_> = (0..16)
+/// Clients that ask for 90 KB again and again and read nothing, once the server can do no more for them.
+fn greedy(site: &Site, clients: usize) -> Vec<Connection> {
+    let greedy = (0..clients)
         .map(|_| {
-            let mut connection = site.connect();
-            // More than all buffers between us hold, in answers of 90 KB.
-            let _ = connection.send_raw("GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200).as_bytes());
+            let mut connection = Connection::open_narrow(site.address());
+            let _ = connection.send_raw("GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100).as_bytes());
             connection
         })
         .collect();
-    let answered = || site.server.printed().matches("path=/openapi.json").count();
     wait_until("none of them has room for more", || {
-        let before = answered();
+        let before = answered(site);
         std::thread::sleep(Duration::from_millis(300));
-        before > 0 && answered() == before
+        before > 0 && answered(site) == before
     });
+    greedy
+}
+
+fn answered(site: &Site) -> usize {
+    site.server.printed().matches("path=/openapi.json").count()
+}
+
+#[test]
+fn who_does_not_read_makes_room_too() {
+    let site = crowded(16);
+    let greedy = greedy(&site, 16);
     newcomer(&site);
+    drop(greedy);
+}
+
+#[test]
+fn who_does_not_read_gets_no_megabytes_of_the_systems_memory() {
+    let site = crowded(16);
+    let greedy = greedy(&site, 1);
+    assert!(answered(&site) < 8, "{} answers of 90 KB are under way", answered(&site));
+    drop(greedy);
+}
+
+#[test]
+fn many_who_do_not_read_share_a_few_megabytes() {
+    raise_own_descriptor_limit();
+    let site = crowded(500);
+    site.get("/openapi.json").expect(200);
+    let before = site.server.memory_kib("VmRSS");
+    let greedy = greedy(&site, 400);
+    let grown = site.server.memory_kib("VmRSS").saturating_sub(before);
+    assert!(grown < 28 * 1024, "{grown} KiB");
+    site.get("/openapi.json").expect(200);
     drop(greedy);
 }
 

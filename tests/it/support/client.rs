@@ -176,6 +176,14 @@ impl Connection {
         Self::on(socket.into())
     }
 
+    /// With so small a window that the server feels at once how slowly this client reads.
+    pub(crate) fn open_narrow(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a receive buffer");
+        socket.connect(&address.into()).expect("the server accepts");
+        Self::on(socket.into())
+    }
+
     fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_read_timeout(Some(CEILING)).expect("a read timeout");
