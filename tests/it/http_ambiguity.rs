@@ -6,7 +6,7 @@ use crate::http_torture::{SITE, nothing_was_handled, refuse_all_bytes};
 use crate::support::client::Request;
 
 /// What a message that was cut off in another place than was meant would leave behind.
-const HIDDEN: &str = "GET /torture HTTP/1.1\r\nHost: a\r\n\r\n";
+pub(crate) const HIDDEN: &str = "GET /torture HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn refuse_each(status: u16, messages: impl IntoIterator<Item = String>) {
     let cases: Vec<_> = messages.into_iter().map(|text| (text.clone(), text.into_bytes())).collect();
@@ -15,11 +15,11 @@ fn refuse_each(status: u16, messages: impl IntoIterator<Item = String>) {
 }
 
 /// A POST with these header lines and a hidden request for a body.
-fn with_headers(lines: &str) -> String {
+pub(crate) fn with_headers(lines: &str) -> String {
     format!("POST /torture HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n0\r\n\r\n{HIDDEN}")
 }
 
-fn with_chunks(chunks: &str) -> String {
+pub(crate) fn with_chunks(chunks: &str) -> String {
     format!("POST /torture HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}{HIDDEN}")
 }
 
@@ -158,162 +158,178 @@ fn hosts_that_name_two_places_or_none() {
     refuse_each(400, lines.map(|line| format!("GET /torture HTTP/1.1\r\n{line}\r\n\r\n")));
 }
 
+/// Header lines that another parser might take for a length.
+pub(crate) const LENGTH_LINES: &[&str] = &[
+    "Content-Length: 5\r\nCONTENT-LENGTH: 5",
+    "Content-Length: 5\r\nContent-length: 6",
+    "Content-Length: 0\r\nContent-Length: 5",
+    "Content-Length\t: 5",
+    "Content-Length\0: 5",
+    "Content Length: 5",
+    "X: y\nContent-Length: 5",
+    "X: y\rContent-Length: 5",
+];
+
+/// Values of `Content-Length`.
+pub(crate) const LENGTHS: &[&str] = &[
+    "5,5",
+    "5, 5",
+    ",5",
+    "5,",
+    "5;",
+    "5 5",
+    "5\t5",
+    "+5",
+    "-0",
+    "--5",
+    "0x5",
+    "05h",
+    "5.0",
+    "1e1",
+    "5_0",
+    "'5'",
+    "\"5\"",
+    "٥",
+    "５",
+    "NaN",
+    "a",
+    "5\x0b",
+    "5\0",
+    "4294967296000",
+    "9223372036854775808",
+    "\r\n 5",
+];
+
 #[test]
 fn lengths_that_another_parser_might_round() {
-    let values = [
-        "5,5",
-        "5, 5",
-        ",5",
-        "5,",
-        "5;",
-        "5 5",
-        "5\t5",
-        "+5",
-        "-0",
-        "--5",
-        "0x5",
-        "05h",
-        "5.0",
-        "1e1",
-        "5_0",
-        "'5'",
-        "\"5\"",
-        "٥",
-        "５",
-        "NaN",
-        "a",
-        "5\x0b",
-        "5\0",
-        "4294967296000",
-        "9223372036854775808",
-        "\r\n 5",
-    ];
-    refuse_each(400, values.map(|value| with_headers(&format!("Content-Length: {value}"))));
-    let lines = [
-        "Content-Length: 5\r\nCONTENT-LENGTH: 5",
-        "Content-Length: 5\r\nContent-length: 6",
-        "Content-Length: 0\r\nContent-Length: 5",
-        "Content-Length\t: 5",
-        "Content-Length\0: 5",
-        "Content Length: 5",
-        "X: y\nContent-Length: 5",
-        "X: y\rContent-Length: 5",
-    ];
-    refuse_each(400, lines.map(with_headers));
+    refuse_each(400, LENGTHS.iter().map(|value| with_headers(&format!("Content-Length: {value}"))));
+    refuse_each(400, LENGTH_LINES.iter().map(|lines| with_headers(lines)));
     // Names that look like it are other headers.
     refuse_each(411, ["Content_Length: 5", "Content-Lengths: 5", "Length: 5"].map(with_headers));
 }
 
+/// Header lines that hold more than one coding.
+pub(crate) const CODING_LINES: &[&str] = &[
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: cow",
+    "Transfer-Encoding: cow\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding:\r\nTransfer-Encoding: chunked",
+    "Transfer-Encoding: chunked\r\ntransfer-encoding: identity",
+];
+
+/// Header lines that another parser might take for a coding.
+pub(crate) const HIDDEN_CODING_LINES: &[&str] = &[
+    "Transfer-Encoding:\r\n chunked",
+    "Transfer-Encoding:\n chunked",
+    "Transfer-Encoding: chunked\0",
+    "Transfer-Encoding: chunked\x0b",
+    "Transfer-Encoding: chu\0nked",
+    "Transfer-Encoding\t: chunked",
+    "Transfer-Encoding\0: chunked",
+    "Transfer Encoding: chunked",
+    "\x20Transfer-Encoding: chunked",
+    "X: y\nTransfer-Encoding: chunked",
+    "X: y\rTransfer-Encoding: chunked",
+    "Content-Length: 5\r\nTransfer-Encoding: cow",
+    "Content-Length: 5\r\nTransfer-Encoding:",
+    "Content-Length: 0\r\nTransfer-Encoding: identity",
+    "Transfer-Encoding: chunked\r\nUpgrade: h2c",
+];
+
+/// Values of `Transfer-Encoding`.
+pub(crate) const CODINGS: &[&str] = &[
+    "",
+    ",",
+    "chunked,",
+    ",chunked",
+    "chunked, identity",
+    "identity, chunked",
+    "chunked chunked",
+    "chunked;",
+    "chunked;a=b",
+    "'chunked'",
+    "x-chunked",
+    "chunkedx",
+    "chunk",
+    "cow",
+    "chunked, cow",
+    "cow, chunked",
+    "deflate, chunked",
+    "trailers",
+];
+
 #[test]
 fn codings_that_another_parser_might_not_see() {
-    let values = [
-        "",
-        ",",
-        "chunked,",
-        ",chunked",
-        "chunked, identity",
-        "identity, chunked",
-        "chunked chunked",
-        "chunked;",
-        "chunked;a=b",
-        "'chunked'",
-        "x-chunked",
-        "chunkedx",
-        "chunk",
-        "cow",
-        "chunked, cow",
-        "cow, chunked",
-        "deflate, chunked",
-        "trailers",
-    ];
-    refuse_each(501, values.map(|value| with_headers(&format!("Transfer-Encoding: {value}"))));
-    let lines = [
-        "Transfer-Encoding: chunked\r\nTransfer-Encoding: cow",
-        "Transfer-Encoding: cow\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding:\r\nTransfer-Encoding: chunked",
-        "Transfer-Encoding: chunked\r\ntransfer-encoding: identity",
-    ];
-    refuse_each(501, lines.map(with_headers));
-    let lines = [
-        "Transfer-Encoding:\r\n chunked",
-        "Transfer-Encoding:\n chunked",
-        "Transfer-Encoding: chunked\0",
-        "Transfer-Encoding: chunked\x0b",
-        "Transfer-Encoding: chu\0nked",
-        "Transfer-Encoding\t: chunked",
-        "Transfer-Encoding\0: chunked",
-        "Transfer Encoding: chunked",
-        "\x20Transfer-Encoding: chunked",
-        "X: y\nTransfer-Encoding: chunked",
-        "X: y\rTransfer-Encoding: chunked",
-        "Content-Length: 5\r\nTransfer-Encoding: cow",
-        "Content-Length: 5\r\nTransfer-Encoding:",
-        "Content-Length: 0\r\nTransfer-Encoding: identity",
-        "Transfer-Encoding: chunked\r\nUpgrade: h2c",
-    ];
-    refuse_each(400, lines.map(with_headers));
+    refuse_each(501, CODINGS.iter().map(|value| with_headers(&format!("Transfer-Encoding: {value}"))));
+    refuse_each(501, CODING_LINES.iter().map(|lines| with_headers(lines)));
+    refuse_each(400, HIDDEN_CODING_LINES.iter().map(|lines| with_headers(lines)));
     // Names that look like it are other headers.
     refuse_each(411, ["Transfer_Encoding: chunked", "TE: chunked", "Content-Encoding: chunked"].map(with_headers));
 }
 
+/// Bodies in chunks.
+pub(crate) const CHUNKS: &[&str] = &[
+    "2 \r\n{}\r\n0\r\n\r\n",
+    "2\t\r\n{}\r\n0\r\n\r\n",
+    "2 2\r\n{}\r\n0\r\n\r\n",
+    "2,2\r\n{}\r\n0\r\n\r\n",
+    "2.0\r\n{}\r\n0\r\n\r\n",
+    "2h\r\n{}\r\n0\r\n\r\n",
+    "_2\r\n{}\r\n0\r\n\r\n",
+    "２\r\n{}\r\n0\r\n\r\n",
+    "0x0\r\n\r\n",
+    "-0\r\n\r\n",
+    "+0\r\n\r\n",
+    "00000000000000002\r\n{}\r\n0\r\n\r\n",
+    "10000000000000002\r\n{}\r\n0\r\n\r\n",
+    "\0\r\n{}\r\n0\r\n\r\n",
+    "2\r\n{}\n0\r\n\r\n",
+    "2\r\n{}\r0\r\n\r\n",
+    "2\r\n{}\r\r\n0\r\n\r\n",
+    "1\r\n{}\r\n0\r\n\r\n",
+    "2\r\n{}\r\n0\n\n",
+    "2\r\n{}\r\n0\r\n\n",
+    "2\r\n{}\r\n0\r\n\r\r\n",
+    "2\r\n{}\r\n0\r\r\n\r\n",
+];
+
 #[test]
 fn chunks_that_two_parsers_could_count_differently() {
-    let chunks = [
-        "2 \r\n{}\r\n0\r\n\r\n",
-        "2\t\r\n{}\r\n0\r\n\r\n",
-        "2 2\r\n{}\r\n0\r\n\r\n",
-        "2,2\r\n{}\r\n0\r\n\r\n",
-        "2.0\r\n{}\r\n0\r\n\r\n",
-        "2h\r\n{}\r\n0\r\n\r\n",
-        "_2\r\n{}\r\n0\r\n\r\n",
-        "２\r\n{}\r\n0\r\n\r\n",
-        "0x0\r\n\r\n",
-        "-0\r\n\r\n",
-        "+0\r\n\r\n",
-        "00000000000000002\r\n{}\r\n0\r\n\r\n",
-        "10000000000000002\r\n{}\r\n0\r\n\r\n",
-        "\0\r\n{}\r\n0\r\n\r\n",
-        "2\r\n{}\n0\r\n\r\n",
-        "2\r\n{}\r0\r\n\r\n",
-        "2\r\n{}\r\r\n0\r\n\r\n",
-        "1\r\n{}\r\n0\r\n\r\n",
-        "2\r\n{}\r\n0\n\n",
-        "2\r\n{}\r\n0\r\n\n",
-        "2\r\n{}\r\n0\r\n\r\r\n",
-        "2\r\n{}\r\n0\r\r\n\r\n",
-    ];
-    refuse_each(400, chunks.map(with_chunks));
+    refuse_each(400, CHUNKS.iter().map(|chunks| with_chunks(chunks)));
     refuse_each(
         413,
         ["7fffffffffffffff\r\n", "8000000000000000\r\n", "ffffffffffffffff\r\n", "10001\r\n"].map(with_chunks),
     );
 }
 
+/// What stands after the semicolon of a chunk's size.
+pub(crate) const EXTENSIONS: &[&str] =
+    &["\n", "a\n", "\na", "a\rb", "a=\"\n\"", "a=\"\r\"", "a=\"\0\"", "ü", "\x7f", "a\x0bb", "a=\"\r\n\"\n"];
+
 #[test]
 fn chunk_extensions_that_hide_a_line_end() {
-    let extensions =
-        ["\n", "a\n", "\na", "a\rb", "a=\"\n\"", "a=\"\r\"", "a=\"\0\"", "ü", "\x7f", "a\x0bb", "a=\"\r\n\"\n"];
-    refuse_each(400, extensions.map(|extension| with_chunks(&format!("2;{extension}\r\n{{}}\r\n0\r\n\r\n"))));
+    refuse_each(400, EXTENSIONS.iter().map(|extension| with_chunks(&format!("2;{extension}\r\n{{}}\r\n0\r\n\r\n"))));
     refuse_each(400, [with_chunks(&format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "a".repeat(2000)))]);
 }
 
+/// What stands after the last chunk.
+pub(crate) const TRAILERS: &[&str] = &[
+    "X\r\n",
+    " X: y\r\n",
+    "\tX: y\r\n",
+    "X: y\r\n z\r\n",
+    "X : y\r\n",
+    ": y\r\n",
+    "X y: z\r\n",
+    "X: \0\r\n",
+    "X: ü\r\n",
+    "X: y\nZ: w\r\n",
+    "X: y\rZ: w\r\n",
+    "GET /torture HTTP/1.1\r\nHost: a\r\n",
+];
+
 #[test]
 fn trailers_that_are_no_headers() {
-    let trailers = [
-        "X\r\n",
-        " X: y\r\n",
-        "\tX: y\r\n",
-        "X: y\r\n z\r\n",
-        "X : y\r\n",
-        ": y\r\n",
-        "X y: z\r\n",
-        "X: \0\r\n",
-        "X: ü\r\n",
-        "X: y\nZ: w\r\n",
-        "X: y\rZ: w\r\n",
-        "GET /torture HTTP/1.1\r\nHost: a\r\n",
-    ];
-    refuse_each(400, trailers.map(|lines| with_chunks(&format!("2\r\n{{}}\r\n0\r\n{lines}\r\n"))));
+    refuse_each(400, TRAILERS.iter().map(|lines| with_chunks(&format!("2\r\n{{}}\r\n0\r\n{lines}\r\n"))));
     refuse_each(431, [with_chunks(&format!("0\r\n{}\r\n", "X: y\r\n".repeat(300)))]);
 }
 

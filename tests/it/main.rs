@@ -25,6 +25,7 @@ mod stream;
 mod tokens;
 
 // What can go wrong.
+mod behind_nginx;
 mod clients_vanish;
 mod connections;
 mod durability;
