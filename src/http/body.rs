@@ -75,6 +75,10 @@ impl Collector {
         self.body
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     fn data(&mut self, input: &[u8], missing: usize, next: fn(usize) -> Wants) -> usize {
         let taken = missing.min(input.len());
         self.body.extend_from_slice(&input[..taken]);

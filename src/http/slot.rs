@@ -75,6 +75,11 @@ impl Reading {
     pub(super) fn new(connection: Connection, now: Duration) -> Self {
         Self { connection, scan: Scan::default(), head: None, has_begun: false, since: now }
     }
+
+    /// What is kept of a request that is not whole yet.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.connection.input.capacity() + self.head.as_ref().map_or(0, |(_, body)| body.held_bytes())
+    }
 }
 
 pub(super) struct Writing {

@@ -8,12 +8,17 @@ use parking_lot::Mutex;
 use super::client_addr::AddressKey;
 use super::slot::State;
 
+/// Of all requests together that are not whole yet. Who sends its request in one go is hardly ever among them.
+const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 #[derive(Default)]
 pub(super) struct Table {
     places: Vec<Option<Entry>>,
     /// Keys of the empty places.
     free: Vec<usize>,
     open: usize,
+    /// Bytes of all requests that are not whole yet.
+    held: usize,
     addresses: HashMap<AddressKey, usize>,
 }
 
@@ -21,6 +26,8 @@ struct Entry {
     state: Arc<Mutex<State>>,
     /// Whom it counts for, if for anyone.
     address: Option<AddressKey>,
+    /// Bytes of a request that is not whole yet.
+    held: usize,
 }
 
 impl Table {
@@ -35,7 +42,7 @@ impl Table {
 
     /// Puts a connection in the place of `next_key`.
     pub(super) fn insert(&mut self, state: State, address: Option<AddressKey>) {
-        let entry = Some(Entry { state: Arc::new(Mutex::new(state)), address });
+        let entry = Some(Entry { state: Arc::new(Mutex::new(state)), address, held: 0 });
         match self.free.pop() {
             Some(key) => self.places[key] = entry,
             None => self.places.push(entry),
@@ -65,6 +72,7 @@ impl Table {
         *entry.state.lock() = State::Closed;
         self.free.push(key);
         self.open -= 1;
+        self.held -= entry.held;
         if let Some(address) = entry.address
             && let Some(count) = self.addresses.get_mut(&address)
         {
@@ -72,6 +80,18 @@ impl Table {
             if *count == 0 {
                 self.addresses.remove(&address);
             }
+        }
+    }
+
+    /// Notes how much a connection holds; where all together hold too much, those that hold most are closed.
+    pub(super) fn hold(&mut self, key: usize, bytes: usize) {
+        let Some(entry) = self.places.get_mut(key).and_then(Option::as_mut) else { return };
+        self.held = self.held - entry.held + bytes;
+        entry.held = bytes;
+        while self.held > HELD_BYTES_MAX {
+            let held = self.places.iter().enumerate().filter_map(|(key, entry)| Some((entry.as_ref()?.held, key)));
+            let Some((_, largest)) = held.max() else { return };
+            self.remove(largest);
         }
     }
 

@@ -259,6 +259,26 @@ fn many_who_do_not_read_share_a_few_megabytes() {
 }
 
 #[test]
+fn requests_that_never_become_whole_share_a_few_megabytes() {
+    raise_own_descriptor_limit();
+    let site = crowded(1500);
+    let before = site.server.memory_kib("VmRSS");
+    let head = "POST /v1/widget/init HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n";
+    let nearly_all = format!("{head}{}", " ".repeat(65_535));
+    let mut stalled: Vec<_> = (0..1000).map(|_| site.connect()).collect();
+    for connection in &mut stalled {
+        // It may have been closed by now.
+        let _ = connection.send_raw(nearly_all.as_bytes());
+    }
+    site.init("demo").ask("Hello").done();
+    let grown = site.server.memory_kib("VmRSS").saturating_sub(before);
+    // 64 MB were sent.
+    assert!(grown < 44 * 1024, "{grown} KiB");
+    assert!(stalled.iter().any(Connection::was_closed));
+    newcomer(&site);
+}
+
+#[test]
 fn a_flood_of_one_address_costs_the_others_nothing() {
     let site = Site::with(|config| {
         config.set("server", "max_connections", 40).set("server", "max_connections_per_address", 10);
