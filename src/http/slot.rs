@@ -183,16 +183,16 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// After a whole answer: for the next request, or to linger and close.
-    pub(super) fn give_back(&self, connection: Connection, keep_alive: bool) {
-        let now = clock::monotonic();
+    /// After a whole answer: for the next request, or to linger and close. `since` is the time before its last write, so
+    /// that of two connections the one that was answered first has been idle longer, whatever becomes of this thread.
+    pub(super) fn give_back(&self, connection: Connection, keep_alive: bool, since: Duration) {
         if !keep_alive {
             connection.stop_sending();
-            self.hand_over(State::Lingering(Box::new(Lingering { connection, discarded: 0, since: now })));
+            self.hand_over(State::Lingering(Box::new(Lingering { connection, discarded: 0, since })));
         } else if connection.input.is_empty() {
             // The common way, without waking the intake: the next event is the next request.
             let mut state = self.state.lock();
-            let reading = Box::new(Reading::new(connection, now));
+            let reading = Box::new(Reading::new(connection, since));
             let watched = reading.connection.watch_input();
             *state = State::Reading(reading);
             drop(state);
@@ -200,7 +200,7 @@ impl Slot {
                 self.shared.request_attention(self.key);
             }
         } else {
-            self.hand_over(State::Reading(Box::new(Reading::new(connection, now))));
+            self.hand_over(State::Reading(Box::new(Reading::new(connection, since))));
         }
     }
 

@@ -60,12 +60,13 @@ impl EventStream {
 
     /// The regular end.
     pub(crate) fn finish(self) {
+        let since = clock::monotonic();
         if self.frame.is_chunked() && self.write(b"0\r\n\r\n").is_err() {
             return;
         }
         let keep_alive = self.frame.keep_alive && !self.slot.shared.is_draining();
         if let Some(connection) = self.open.take() {
-            self.slot.give_back(connection, keep_alive);
+            self.slot.give_back(connection, keep_alive, since);
         }
     }
 

@@ -60,8 +60,7 @@ fn with_256_descriptors_400_idle_connections_end_nothing() {
     let served: Vec<bool> = idle.iter_mut().rev().map(is_served).collect();
     let kept = served.iter().take_while(|&&is_served| is_served).count();
     assert!((50..256).contains(&kept), "{kept} were kept");
-    // Which of two neighbours went idle first is for the scheduler to say.
-    assert!(!served[kept + 10..].contains(&true), "one that was idle much longer outlived one that was idle less");
+    assert!(!served[kept..].contains(&true), "one that was idle longer outlived one that was idle less");
     site.init("demo").ask("Still there?").done();
 
     idle.into_iter().for_each(Connection::leave);
