@@ -4,8 +4,8 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer, nginx, shellcheck, slowhttptest. What is missing is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what
-# to install. Packages come from crates.io and PyPI.
+# newer, nginx, shellcheck, slowhttptest. What is missing is installed by apt-get if this runs as root on Debian or
+# Ubuntu; else it says what to install. Packages come from crates.io and PyPI.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
 set -euo pipefail
 
