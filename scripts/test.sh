@@ -4,13 +4,15 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer, shellcheck. What is missing is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what
-# to install. Packages come from crates.io and PyPI.
+# newer, nginx, shellcheck, slowhttptest. What is missing is installed by apt-get if this runs as root on Debian or
+# Ubuntu; else it says what to install. Packages come from crates.io and PyPI.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# Where Debian keeps nginx, also for those who are not root.
+PATH=$PATH:/usr/sbin
 NODE_MIN=20
 OPENAPI_VALIDATOR=openapi-spec-validator==0.9.0
 
@@ -36,7 +38,8 @@ step() {
 # The Debian packages of the commands that are not here.
 missing_packages() {
     local command_and_package
-    for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs shellcheck:shellcheck python3:python3; do
+    for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs shellcheck:shellcheck python3:python3 \
+        nginx:nginx-light slowhttptest:slowhttptest; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -94,6 +97,7 @@ step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-
 step 'widget tests' node --test tests/widget/*.test.js
 step 'release build' cargo build --release --locked
 step 'smoke' scripts/smoke.sh
+step 'slow and greedy clients' scripts/slow.sh
 step 'smoke with a real model' scripts/smoke-real.sh
 
 printf '\nAll passed, in %s s.\n' "$SECONDS"

@@ -1,6 +1,6 @@
 //! The body of a request, collected as it comes in: of a known length or in chunks (RFC 9112, section 7.1). Pure.
 
-use super::head::Framing;
+use super::head::{Framing, is_token};
 use super::wire_error::WireError;
 
 /// Hex digits of a chunk's size: what a `usize` holds.
@@ -75,6 +75,10 @@ impl Collector {
         self.body
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.body.capacity()
+    }
+
     fn data(&mut self, input: &[u8], missing: usize, next: fn(usize) -> Wants) -> usize {
         let taken = missing.min(input.len());
         self.body.extend_from_slice(&input[..taken]);
@@ -120,6 +124,11 @@ impl Collector {
         let bytes = before + line.len() + 2;
         if bytes > LINE_BYTES_MAX {
             return Err(WireError::HeadTooLarge);
+        }
+        // Another parser might take for a request what is no header here.
+        let name = line.iter().position(|byte| *byte == b':').map(|colon| &line[..colon]);
+        if !line.is_empty() && !name.is_some_and(is_token) {
+            return Err(WireError::Chunk);
         }
         self.wants = if line.is_empty() { Wants::Nothing } else { Wants::Trailers(bytes) };
         Ok(line.len() + 2)

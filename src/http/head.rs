@@ -102,11 +102,11 @@ pub(super) fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Head, WireErr
     if body != Framing::None && values(&headers, "Upgrade").next().is_some() {
         return Err(WireError::UpgradeWithBody);
     }
-    let expects_continue = match values(&headers, "Expect").next() {
-        None => false,
-        Some(value) if value.eq_ignore_ascii_case("100-continue") => true,
-        Some(_) => return Err(WireError::Expectation),
-    };
+    if values(&headers, "Expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
+        return Err(WireError::Expectation);
+    }
+    // RFC 9110, section 10.1.1: a client of HTTP/1.0 would take the 100 for the answer.
+    let expects_continue = version == HTTPVersion(1, 1) && values(&headers, "Expect").next().is_some();
     let wants_close = values(&headers, "Connection")
         .flat_map(|value| value.split(','))
         .any(|option| option.trim().eq_ignore_ascii_case("close"));
@@ -182,24 +182,42 @@ fn origin_form(target: &str) -> Result<&str, WireError> {
             target.get(..scheme.len()).filter(|head| head.eq_ignore_ascii_case(scheme)).map(|_| &target[scheme.len()..])
         })
         .ok_or(WireError::Target)?;
-    match rest.find(['/', '?']) {
-        Some(0) => Err(WireError::Target),
-        Some(at) if rest[at..].starts_with('/') => Ok(&rest[at..]),
-        Some(_) => Err(WireError::Target),
-        None if rest.is_empty() => Err(WireError::Target),
-        None => Ok("/"),
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if authority.is_empty() || !is_authority(authority) || path.starts_with('?') {
+        return Err(WireError::Target);
     }
+    Ok(if path.is_empty() { "/" } else { path })
 }
 
 fn check_host(headers: &[(String, String)], version: &HTTPVersion) -> Result<(), WireError> {
     let mut hosts = values(headers, "Host");
     let host = hosts.next();
-    let is_plain = |host: &str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%:[]".contains(&byte));
     match (host, hosts.next()) {
-        (Some(host), None) if is_plain(host) => Ok(()),
+        (Some(host), None) if is_authority(host) => Ok(()),
         (None, None) if *version == HTTPVersion(1, 0) => Ok(()),
         _ => Err(WireError::Host),
     }
+}
+
+/// A name, an IPv4 address or an IPv6 one in brackets, and perhaps a port (RFC 3986, section 3.2): less than the RFC
+/// allows, and no user. May be empty, as a `Host` may.
+fn is_authority(text: &str) -> bool {
+    let only = |text: &str, more: &[u8]| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte));
+    let (is_host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((address, port))) => (only(address, b":.%"), port),
+        Some(None) => (false, ""),
+        None => {
+            let (name, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+            (only(name, b"-._~%"), port)
+        }
+    };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// Whether a header may have this name (RFC 9110, section 5.6.2).
+pub(super) fn is_token(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 fn framing(

@@ -189,6 +189,7 @@ impl Intake {
             state => state,
         };
         let is_closed = matches!(next, State::Closed);
+        let held_bytes = if let State::Reading(reading) = &next { reading.held_bytes() } else { 0 };
         match next {
             // With a worker now, which waits for this lock before it gives the connection back.
             State::Busy => {}
@@ -197,6 +198,8 @@ impl Intake {
         drop(state);
         if is_closed {
             self.table.remove(key);
+        } else {
+            self.table.hold(key, held_bytes);
         }
     }
 
@@ -213,6 +216,9 @@ impl Intake {
                 Ok(Arrived::Nothing) => break,
                 Ok(Arrived::End) | Err(_) => return State::Closed,
             }
+        }
+        if reading.connection.input.is_empty() {
+            reading.connection.input = Vec::new(); // a body that stalls keeps no second buffer
         }
         let is_idle = !reading.has_begun && reading.connection.input.is_empty();
         if (is_idle && self.shared.is_draining()) || reading.connection.watch_input().is_err() {
@@ -329,11 +335,11 @@ impl Intake {
 
 /// Writes what a worker left over.
 fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
-    match writing.connection.try_write(&writing.output[writing.sent..]) {
+    match writing.connection.try_write(&writing.output.bytes[writing.sent..]) {
         Ok(sent) => writing.sent += sent,
         Err(_) => return State::Closed,
     }
-    if writing.sent < writing.output.len() {
+    if writing.sent < writing.output.bytes.len() {
         return if writing.connection.watch_output().is_err() { State::Closed } else { State::Writing(writing) };
     }
     let Writing { connection, keep_alive, .. } = *writing;

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use polling::Poller;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket2::SockRef;
 
 pub(crate) use client_addr::{TrustedProxies, address_key};
 pub(crate) use permits::{Permit, Permits};
@@ -73,6 +74,13 @@ pub(crate) struct Settings {
 const WORKER_STACK_BYTES: usize = 512 * 1024;
 /// Requests that may wait for a worker, beside those that run. What waits too long is refused anyway.
 const WAITING_MAX: usize = 1024;
+/// Connections that may wait to be accepted; the system may allow fewer. One that finds no place in this queue tries again
+/// after a second, so a burst should fit.
+const BACKLOG: i32 = 1024;
+/// The system's memory for one connection, of which Linux takes twice as much. Left to itself it grows to megabytes for
+/// each client that does not read. An answer fits in, and so does a body.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// Descriptors that are not connections: database, listener, poller, log, and one for each call to a model.
 const OTHER_DESCRIPTORS: usize = 64;
 
@@ -101,6 +109,12 @@ impl Front {
             settings.connections_max = for_connections;
         }
         let listener = TcpListener::bind(settings.listen)?;
+        // Again, for a longer queue than the standard library asks for.
+        rustix::net::listen(&listener, BACKLOG)?;
+        // What is accepted inherits them.
+        let options = SockRef::from(&listener);
+        options.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        options.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         listener.set_nonblocking(true)?;
         let local_addr = listener.local_addr()?;
         Ok(Self { settings, shared: Arc::new(Shared::new(Poller::new()?)), listener, local_addr })

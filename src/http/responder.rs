@@ -9,6 +9,7 @@ use super::problem::Problem;
 use super::response::{self, Frame};
 use super::slot::Slot;
 use super::sse::EventStream;
+use crate::clock;
 use crate::domain::id;
 
 /// Answers once. Dropped unanswered, because its handler panicked, it answers with the problem `internal`.
@@ -55,9 +56,10 @@ impl Responder {
         };
         self.frame.keep_alive &= !self.slot.shared.is_draining();
         let bytes = response::encode(response, &self.frame);
+        let since = clock::monotonic();
         match connection.try_write(&bytes) {
-            Ok(sent) if sent == bytes.len() => self.slot.give_back(connection, self.frame.keep_alive),
-            Ok(sent) => self.slot.give_output(connection, bytes, sent, self.frame.keep_alive),
+            Ok(sent) if sent == bytes.len() => self.slot.give_back(connection, self.frame.keep_alive, since),
+            Ok(sent) => self.slot.give_output(connection, &bytes[sent..], self.frame.keep_alive),
             Err(_) => {
                 drop(connection);
                 self.slot.close();

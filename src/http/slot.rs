@@ -1,7 +1,7 @@
 //! A connection's place: with the intake, or with a worker. Between the two it changes hands under the slot's lock.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,6 +15,9 @@ use crate::clock;
 
 /// A client that was refused gets so long to read the answer and hang up.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Of all answers together that their clients have not taken yet, beyond what the system holds for them.
+const UNSENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Where a connection stands.
 pub(super) enum State {
@@ -72,14 +75,40 @@ impl Reading {
     pub(super) fn new(connection: Connection, now: Duration) -> Self {
         Self { connection, scan: Scan::default(), head: None, has_begun: false, since: now }
     }
+
+    /// What is kept of a request that is not whole yet.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.connection.input.capacity() + self.head.as_ref().map_or(0, |(_, body)| body.held_bytes())
+    }
 }
 
 pub(super) struct Writing {
     pub(super) connection: Connection,
-    pub(super) output: Vec<u8>,
+    pub(super) output: Unsent,
     pub(super) sent: usize,
     pub(super) keep_alive: bool,
     pub(super) since: Duration,
+}
+
+/// The rest of an answer, counted for as long as it is kept.
+pub(super) struct Unsent {
+    pub(super) bytes: Vec<u8>,
+    shared: Arc<Shared>,
+}
+
+impl Unsent {
+    /// None if too much is kept already.
+    fn new(bytes: Vec<u8>, shared: &Arc<Shared>) -> Option<Self> {
+        let before = shared.unsent.fetch_add(bytes.len(), Ordering::Relaxed);
+        let unsent = Self { bytes, shared: shared.clone() };
+        (before + unsent.bytes.len() <= UNSENT_BYTES_MAX).then_some(unsent)
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.shared.unsent.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    }
 }
 
 pub(super) struct Lingering {
@@ -93,6 +122,8 @@ pub(super) struct Shared {
     pub(super) poller: Arc<Poller>,
     /// Keys of slots that the intake should look at.
     attention: Mutex<Vec<usize>>,
+    /// Bytes of all [`Unsent`].
+    unsent: AtomicUsize,
     draining: AtomicBool,
     closing: AtomicBool,
 }
@@ -102,6 +133,7 @@ impl Shared {
         Self {
             poller: Arc::new(poller),
             attention: Mutex::default(),
+            unsent: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         }
@@ -151,16 +183,16 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// After a whole answer: for the next request, or to linger and close.
-    pub(super) fn give_back(&self, connection: Connection, keep_alive: bool) {
-        let now = clock::monotonic();
+    /// After a whole answer: for the next request, or to linger and close. `since` is the time before its last write, so
+    /// that of two connections the one that was answered first has been idle longer, whatever becomes of this thread.
+    pub(super) fn give_back(&self, connection: Connection, keep_alive: bool, since: Duration) {
         if !keep_alive {
             connection.stop_sending();
-            self.hand_over(State::Lingering(Box::new(Lingering { connection, discarded: 0, since: now })));
+            self.hand_over(State::Lingering(Box::new(Lingering { connection, discarded: 0, since })));
         } else if connection.input.is_empty() {
             // The common way, without waking the intake: the next event is the next request.
             let mut state = self.state.lock();
-            let reading = Box::new(Reading::new(connection, now));
+            let reading = Box::new(Reading::new(connection, since));
             let watched = reading.connection.watch_input();
             *state = State::Reading(reading);
             drop(state);
@@ -168,14 +200,18 @@ impl Slot {
                 self.shared.request_attention(self.key);
             }
         } else {
-            self.hand_over(State::Reading(Box::new(Reading::new(connection, now))));
+            self.hand_over(State::Reading(Box::new(Reading::new(connection, since))));
         }
     }
 
-    /// What is left of an answer, for the intake to write.
-    pub(super) fn give_output(&self, connection: Connection, output: Vec<u8>, sent: usize, keep_alive: bool) {
+    /// What is left of an answer, for the intake to write. If too many clients take too little, this one is given up.
+    pub(super) fn give_output(&self, connection: Connection, rest: &[u8], keep_alive: bool) {
+        let Some(output) = Unsent::new(rest.to_vec(), &self.shared) else {
+            drop(connection);
+            return self.close();
+        };
         let since = clock::monotonic();
-        self.hand_over(State::Writing(Box::new(Writing { connection, output, sent, keep_alive, since })));
+        self.hand_over(State::Writing(Box::new(Writing { connection, output, sent: 0, keep_alive, since })));
     }
 
     /// The connection is gone; its place may be given to another.

@@ -80,11 +80,12 @@ impl EventStream {
 
     /// The regular end: what is queued and the last chunk.
     pub(crate) fn finish(self) -> Result<(), ClientGone> {
+        let since = clock::monotonic();
         self.output.borrow_mut().end();
         self.flush()?;
         let keep_alive = self.keep_alive && !self.slot.shared.is_draining();
         if let Some(connection) = self.open.take() {
-            self.slot.give_back(connection, keep_alive);
+            self.slot.give_back(connection, keep_alive, since);
         }
         Ok(())
     }

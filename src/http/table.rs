@@ -8,12 +8,17 @@ use parking_lot::Mutex;
 use super::client_addr::AddressKey;
 use super::slot::State;
 
+/// Of all requests together that are not whole yet. Who sends its request in one go is hardly ever among them.
+const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 #[derive(Default)]
 pub(super) struct Table {
     places: Vec<Option<Entry>>,
     /// Keys of the empty places.
     free: Vec<usize>,
     open: usize,
+    /// Bytes of all requests that are not whole yet.
+    held: usize,
     addresses: HashMap<AddressKey, usize>,
 }
 
@@ -21,6 +26,8 @@ struct Entry {
     state: Arc<Mutex<State>>,
     /// Whom it counts for, if for anyone.
     address: Option<AddressKey>,
+    /// Bytes of a request that is not whole yet.
+    held: usize,
 }
 
 impl Table {
@@ -35,7 +42,7 @@ impl Table {
 
     /// Puts a connection in the place of `next_key`.
     pub(super) fn insert(&mut self, state: State, address: Option<AddressKey>) {
-        let entry = Some(Entry { state: Arc::new(Mutex::new(state)), address });
+        let entry = Some(Entry { state: Arc::new(Mutex::new(state)), address, held: 0 });
         match self.free.pop() {
             Some(key) => self.places[key] = entry,
             None => self.places.push(entry),
@@ -65,6 +72,7 @@ impl Table {
         *entry.state.lock() = State::Closed;
         self.free.push(key);
         self.open -= 1;
+        self.held -= entry.held;
         if let Some(address) = entry.address
             && let Some(count) = self.addresses.get_mut(&address)
         {
@@ -75,15 +83,29 @@ impl Table {
         }
     }
 
-    /// Closes the connection that has been idle longest, or else has been sending its request longest. Whether there was
-    /// one: those that are being answered are left alone.
+    /// Notes how much a connection holds; where all together hold too much, those that hold most are closed.
+    pub(super) fn hold(&mut self, key: usize, bytes: usize) {
+        let Some(entry) = self.places.get_mut(key).and_then(Option::as_mut) else { return };
+        self.held = self.held - entry.held + bytes;
+        entry.held = bytes;
+        while self.held > HELD_BYTES_MAX {
+            let held = self.places.iter().enumerate().filter_map(|(key, entry)| Some((entry.as_ref()?.held, key)));
+            let Some((_, largest)) = held.max() else { return };
+            self.remove(largest);
+        }
+    }
+
+    /// Closes the connection that loses least: one that was refused and only has to hang up, or else the one that has kept
+    /// us waiting longest, be it idle, sending its request or taking its answer. Were idle ones always first, who sends
+    /// slowly would outlive newcomers. Whether there was one: those that are being answered are left alone.
     pub(super) fn evict(&mut self) -> bool {
-        let idle = self.places.iter().enumerate().filter_map(|(key, entry)| match &*entry.as_ref()?.state.lock() {
-            State::Reading(reading) => Some((reading.has_begun, reading.since, key)),
+        let waiting = self.places.iter().enumerate().filter_map(|(key, entry)| match &*entry.as_ref()?.state.lock() {
             State::Lingering(lingering) => Some((false, lingering.since, key)),
-            State::Busy | State::Writing(_) | State::Closed => None,
+            State::Reading(reading) => Some((true, reading.since, key)),
+            State::Writing(writing) => Some((true, writing.since, key)),
+            State::Busy | State::Closed => None,
         });
-        let Some((_, _, key)) = idle.min() else { return false };
+        let Some((_, _, key)) = waiting.min() else { return false };
         self.remove(key);
         true
     }

@@ -8,10 +8,10 @@ use crate::support::client::{Request, Response};
 use crate::support::openapi;
 use crate::support::site::{Shared, Site};
 
-static SITE: Shared = Shared::new(Site::start);
+pub(crate) static SITE: Shared = Shared::new(Site::start);
 
 /// Sends `bytes` and reads the one answer to them, after which the server closes.
-fn refusal(site: &Site, bytes: &[u8], what: &str) -> Response {
+pub(crate) fn refusal(site: &Site, bytes: &[u8], what: &str) -> Response {
     let mut connection = site.connect();
     // It may have read enough before the end.
     let _ = connection.send_raw(bytes);
@@ -26,12 +26,12 @@ fn refusal(site: &Site, bytes: &[u8], what: &str) -> Response {
 }
 
 /// All of `cases` are refused, and none has reached a handler.
-fn refuse_all(cases: &[(&str, u16, &str)]) {
+pub(crate) fn refuse_all(cases: &[(&str, u16, &str)]) {
     let bytes: Vec<_> = cases.iter().map(|(what, status, text)| (*what, *status, text.as_bytes().to_vec())).collect();
     refuse_all_bytes(&bytes);
 }
 
-fn refuse_all_bytes(cases: &[(&str, u16, Vec<u8>)]) {
+pub(crate) fn refuse_all_bytes(cases: &[(&str, u16, Vec<u8>)]) {
     let site = SITE.get();
     for (what, status, bytes) in cases {
         let response = refusal(&site, bytes, what);
@@ -42,7 +42,7 @@ fn refuse_all_bytes(cases: &[(&str, u16, Vec<u8>)]) {
 }
 
 /// The log has the line of a request that was sent last, and none of `/torture`.
-fn nothing_was_handled(site: &Site) {
+pub(crate) fn nothing_was_handled(site: &Site) {
     let id = site.get("/healthz").must("X-Request-Id").to_owned();
     site.server.wait_for_line(&id);
     let printed = site.server.printed();
@@ -284,5 +284,33 @@ fn a_trickle_of_bytes_buys_no_time() {
     });
     let answer = String::from_utf8_lossy(&connection.read_to_end()).into_owned();
     assert!(is_refused || answer.starts_with("HTTP/1.1 408 ") || answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    nothing_was_handled(&site);
+}
+
+#[test]
+fn none_of_it_takes_a_thread() {
+    let site = Site::with(|config| {
+        config.set("server", "workers", 1);
+    });
+    site.get("/healthz").expect(200);
+    let threads = site.server.threads();
+    // The clients neither read their answer nor hang up.
+    let mut bad: Vec<_> = (0..120).map(|_| site.connect()).collect();
+    for (n, connection) in bad.iter_mut().enumerate() {
+        let message = match n % 4 {
+            0 => {
+                "POST /torture HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            }
+            1 => "POST /torture HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;\n",
+            2 => "GET /torture HTTP/2.0\r\n\r\n",
+            _ => "POST /torture HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n",
+        };
+        connection.send_raw(message.as_bytes()).unwrap();
+    }
+    for _ in 0..20 {
+        site.get("/healthz").expect(200);
+    }
+    assert_eq!(site.server.threads(), threads);
+    refusal(&site, b"GET /torture HTTP/2.0\r\n\r\n", "after all of them").refused(505, "invalid_request");
     nothing_was_handled(&site);
 }

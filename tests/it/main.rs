@@ -25,11 +25,15 @@ mod stream;
 mod tokens;
 
 // What can go wrong.
+mod behind_nginx;
 mod clients_vanish;
 mod connections;
 mod durability;
+mod front;
+mod http_ambiguity;
 mod http_torture;
 mod model_faults;
+mod old_defects;
 mod regression;
 mod shutdown;
 

@@ -1,28 +1,32 @@
 //! Looks a model server's name up, and remembers the answer for a while.
 //!
-//! ureq looks up for each call, before it knows whether an open connection will do, and starts a thread to keep the
-//! look-up's time limit: that costs a call as much as everything else together. An address needs no look-up at all.
+//! ureq's own resolver is asked for each call, before it is known whether an open connection will do, and starts a thread
+//! for it, of an address too: that costs a call as much as everything else together, and panics if the system has no
+//! thread left. An address needs no look-up at all; a name is looked up each half minute, and without a thread for it
+//! the link merely fails.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::http::uri::Scheme;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use ureq::{Error, Timeout};
 
 use crate::clock;
 
+/// Addresses of one name that are tried; more do not fit into what is handed back.
+const ADDRESSES_MAX: usize = 16;
 /// As short as the shortest lives that hosted models give their names.
 const FRESH: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub(super) struct RememberedNames {
-    system: DefaultResolver,
     /// One entry a server of `widget.toml`: never more than a few.
     known: Mutex<HashMap<String, Known>>,
 }
@@ -34,51 +38,59 @@ struct Known {
 }
 
 impl Resolver for RememberedNames {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        self.resolve_at(uri, config, timeout, clock::monotonic())
+    fn resolve(&self, uri: &Uri, _: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        self.resolve_at(uri, &timeout, clock::monotonic())
     }
 }
 
 impl RememberedNames {
-    fn resolve_at(
-        &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-        now: Duration,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        if let Some(address) = literal(uri) {
-            let mut addresses = self.empty();
-            addresses.push(address);
-            return Ok(addresses);
+    fn resolve_at(&self, uri: &Uri, timeout: &NextTimeout, now: Duration) -> Result<ResolvedSocketAddrs, Error> {
+        let (scheme, authority) = uri.scheme().zip(uri.authority()).ok_or(Error::HostNotFound)?;
+        let host = DefaultResolver::host_and_port(scheme, authority).ok_or(Error::HostNotFound)?;
+        if let Ok(address) = host.parse() {
+            return self.listed([address]);
         }
-        let name = uri.authority().map(ToString::to_string).unwrap_or_default();
         let known = |max_age| {
             let known = self.known.lock();
             known
-                .get(&name)
+                .get(&host)
                 .filter(|known: &&Known| now.saturating_sub(known.since) < max_age)
                 .map(|known| known.addresses.clone())
         };
         if let Some(addresses) = known(FRESH) {
             return Ok(addresses);
         }
-        match self.system.resolve(uri, config, timeout) {
+        match look_up(host.clone(), timeout).and_then(|found| self.listed(found)) {
             Ok(addresses) => {
-                self.known.lock().insert(name, Known { addresses: addresses.clone(), since: now });
+                self.known.lock().insert(host, Known { addresses: addresses.clone(), since: now });
                 Ok(addresses)
             }
             // A name server that is down need not take the model with it: where it was is the best guess.
             Err(error) => known(Duration::MAX).ok_or(error),
         }
     }
+
+    fn listed(&self, found: impl IntoIterator<Item = SocketAddr>) -> Result<ResolvedSocketAddrs, Error> {
+        let mut addresses = self.empty();
+        for address in found.into_iter().take(ADDRESSES_MAX) {
+            addresses.push(address);
+        }
+        if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
+    }
 }
 
-/// The address that a URL names outright.
-fn literal(uri: &Uri) -> Option<SocketAddr> {
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-    let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    Some(SocketAddr::new(host.parse::<IpAddr>().ok()?, uri.port_u16().unwrap_or(default_port)))
+/// The system's look-up knows no time-out, so a thread waits for it and is left to itself when time is up.
+fn look_up(host: String, timeout: &NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+    let (found, result) = sync_channel(1);
+    thread::Builder::new().name("resolver".into()).spawn(move || {
+        // Nobody listens any longer if it took too long.
+        let _ = found.send(host.to_socket_addrs().map(Vec::from_iter));
+    })?;
+    match result.recv_timeout(*timeout.after) {
+        Ok(addresses) => Ok(addresses?),
+        Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(Timeout::Resolve)),
+        Err(RecvTimeoutError::Disconnected) => Err(Error::HostNotFound),
+    }
 }
 
 #[cfg(test)]
@@ -91,9 +103,7 @@ mod tests {
     fn resolve(names: &RememberedNames, url: &str, now: Duration) -> Result<Vec<SocketAddr>, Error> {
         let timeout =
             NextTimeout { after: time::Duration::from_secs(20), reason: Timeout::Resolve, ..Default::default() };
-        names
-            .resolve_at(&url.parse().unwrap(), &Config::default(), timeout, now)
-            .map(|addresses| addresses.iter().copied().collect())
+        names.resolve_at(&url.parse().unwrap(), &timeout, now).map(|addresses| addresses.iter().copied().collect())
     }
 
     #[test]

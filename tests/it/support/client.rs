@@ -3,9 +3,10 @@
 //! Every answer that it reads is checked: framing, the common headers of the contract, and `openapi.json`.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::sse::EventStream;
 use super::{CEILING, openapi};
@@ -167,6 +168,22 @@ impl Connection {
         Self::on(TcpStream::connect(address).expect("the server accepts"))
     }
 
+    /// From another address of this machine: all of 127.0.0.0/8 are.
+    pub(crate) fn open_from(client: IpAddr, address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(client, 0).into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("the server accepts");
+        Self::on(socket.into())
+    }
+
+    /// With so small a window that the server feels at once how slowly this client reads.
+    pub(crate) fn open_narrow(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a receive buffer");
+        socket.connect(&address.into()).expect("the server accepts");
+        Self::on(socket.into())
+    }
+
     fn on(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("TCP_NODELAY");
         stream.set_read_timeout(Some(CEILING)).expect("a read timeout");
@@ -291,6 +308,18 @@ impl Connection {
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.reader.fill_buf() {
             Ok(rest) => rest.is_empty(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
+    /// Whether the server has closed this connection by now.
+    pub(crate) fn was_closed(&self) -> bool {
+        let socket = self.reader.get_ref();
+        socket.set_nonblocking(true).expect("an open socket");
+        let seen = socket.peek(&mut [0]);
+        socket.set_nonblocking(false).expect("an open socket");
+        match seen {
+            Ok(bytes) => bytes == 0,
             Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
         }
     }

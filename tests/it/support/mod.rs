@@ -11,10 +11,20 @@ pub(crate) mod site;
 pub(crate) mod sse;
 pub(crate) mod tokens;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Against hangs alone: nothing that works comes near it.
 pub(crate) const CEILING: Duration = Duration::from_secs(20);
 
 /// The origin that the agents of the tests allow, unless a test says otherwise.
 pub(crate) const ORIGIN: &str = "https://www.example.com";
+
+/// Waits until `is_so`, and fails if it never is.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + CEILING;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: never came true");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,15 +1,17 @@
 //! The real binary in a folder of its own. Its address is read from what it prints, and what it prints is shown when a
 //! test fails.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::CEILING;
 use super::tokens::SECRET;
@@ -44,9 +46,23 @@ impl Drop for Folder {
     }
 }
 
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_widgetd");
+
 /// `widgetd` with none of this shell's settings.
 pub(crate) fn widgetd() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_widgetd"));
+    widgetd_under(&[])
+}
+
+/// As [`widgetd`], started by another program, such as `prlimit --nofile=256`, that becomes it.
+fn widgetd_under(launcher: &[String]) -> Command {
+    let mut command = match launcher {
+        [] => Command::new(BINARY),
+        [program, words @ ..] => {
+            let mut command = Command::new(program);
+            command.args(words).arg(BINARY);
+            command
+        }
+    };
     for name in ["CONFIG", "LISTEN", "DATA", "LOG"] {
         command.env_remove(format!("WIDGETD_{name}"));
     }
@@ -60,23 +76,40 @@ pub(crate) struct Server {
     address: SocketAddr,
     output: Arc<Output>,
     folder: Arc<Folder>,
+    launch: Launch,
+}
+
+/// How it is started, and started again.
+#[derive(Clone, Debug, Default)]
+struct Launch {
+    launcher: Vec<String>,
     environment: Vec<(String, String)>,
 }
 
 impl Server {
     /// Serves `config` from a new folder, with more variables of the environment.
     pub(crate) fn start(config: &str, environment: &[(&str, &str)]) -> Self {
-        let folder = Arc::new(Folder::new());
+        let folder = Folder::new();
         folder.write("widget.toml", config);
-        Self::serve(folder, owned(environment))
+        Self::serve(Arc::new(folder), Launch { environment: owned(environment), ..Launch::default() })
+    }
+
+    /// Serves `config` from a new folder; `launcher` is a command that ends in becoming the one that follows it.
+    pub(crate) fn start_under(launcher: &[&str], config: &str) -> Self {
+        let folder = Folder::new();
+        folder.write("widget.toml", config);
+        // The launcher may change the user.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).expect("the folder is ours");
+        let launcher = launcher.iter().map(|&word| word.to_owned()).collect();
+        Self::serve(Arc::new(folder), Launch { launcher, ..Launch::default() })
     }
 
     /// The arguments with which it serves from this folder.
-    fn command(folder: &Folder, environment: &[(String, String)]) -> Command {
-        let mut command = widgetd();
+    fn command(folder: &Folder, launch: &Launch) -> Command {
+        let mut command = widgetd_under(&launch.launcher);
         command.arg("serve").arg("--config").arg(folder.path().join("widget.toml"));
         command.args(["--listen", "127.0.0.1:0"]).arg("--data").arg(folder.path().join("data"));
-        for (name, value) in environment {
+        for (name, value) in &launch.environment {
             // An empty one is none.
             if value.is_empty() {
                 command.env_remove(name)
@@ -89,11 +122,11 @@ impl Server {
 
     /// Starts again from the same folder, where it is expected to fail.
     pub(crate) fn run_to_its_end(&self) -> std::process::Output {
-        Self::command(&self.folder, &self.environment).output().expect("widgetd starts")
+        Self::command(&self.folder, &self.launch).output().expect("widgetd starts")
     }
 
-    fn serve(folder: Arc<Folder>, environment: Vec<(String, String)>) -> Self {
-        let mut child = Self::command(&folder, &environment)
+    fn serve(folder: Arc<Folder>, launch: Launch) -> Self {
+        let mut child = Self::command(&folder, &launch)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -112,7 +145,7 @@ impl Server {
             let _ = child.wait();
             panic!("widgetd did not start:\n{}", output.text());
         };
-        Self { child, address, output, folder, environment }
+        Self { child, address, output, folder, launch }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -125,6 +158,34 @@ impl Server {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Its threads, now.
+    pub(crate) fn threads(&self) -> usize {
+        self.count("task")
+    }
+
+    /// Its open descriptors, now.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.count("fd")
+    }
+
+    fn count(&self, what: &str) -> usize {
+        std::fs::read_dir(format!("/proc/{}/{what}", self.pid())).expect("a running process").count()
+    }
+
+    /// A figure of `/proc/PID/status`, such as `VmRSS`, in KiB.
+    pub(crate) fn memory_kib(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a running process");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("a figure of that name");
+        line.split_whitespace().nth(1).and_then(|figure| figure.parse().ok()).expect("a figure")
+    }
+
+    /// Sets how much the running process may have of something.
+    pub(crate) fn limit(&self, resource: Resource, most: usize) {
+        let most = u64::try_from(most).ok();
+        let limit = Rlimit { current: most, maximum: most };
+        prlimit(Some(self.process()), resource, limit).expect("a limit that is no higher");
     }
 
     /// What it printed until now, on both of its outputs.
@@ -140,9 +201,12 @@ impl Server {
             .unwrap_or_else(|| panic!("no line with {text:?}"))
     }
 
+    fn process(&self) -> Pid {
+        Pid::from_raw(self.pid().cast_signed()).expect("a process id")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a process id");
-        kill_process(pid, signal).expect("a running process");
+        kill_process(self.process(), signal).expect("a running process");
     }
 
     /// Waits until it has ended.
@@ -160,13 +224,13 @@ impl Server {
 
     /// Serves again from the same folder, after its end.
     pub(crate) fn start_again(&mut self) {
-        let next = Self::serve(self.folder.clone(), self.environment.clone());
+        let next = Self::serve(self.folder.clone(), self.launch.clone());
         drop(std::mem::replace(self, next));
     }
 
     /// As [`Server::start_again`], with other variables of the environment.
     pub(crate) fn start_again_with(&mut self, environment: &[(&str, &str)]) {
-        self.environment = owned(environment);
+        self.launch.environment = owned(environment);
         self.start_again();
     }
 

@@ -38,6 +38,15 @@ impl Site {
         Self { server, model, config }
     }
 
+    /// Starts with a changed configuration under a launcher: see [`Server::start_under`].
+    pub(crate) fn under(launcher: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        let model = Model::start();
+        let mut config = Config::new(&model.url());
+        change(&mut config);
+        let server = Server::start_under(launcher, &config.to_toml());
+        Self { server, model, config }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
     }
