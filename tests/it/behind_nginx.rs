@@ -154,7 +154,7 @@ fn attacks() -> Vec<String> {
             "GET /torture HTTP/1.0\r\nContent-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}",
             HIDDEN.len()
         ),
-        format!("GET /torture%20HTTP/1.1%0d%0aHost:%20a%0d%0a%0d%0aGET%20/hidden HTTP/1.1\r\nHost: a\r\n\r\n{HIDDEN}"),
+        format!("GET /torture%20HTTP/1.1%0d%0aHost:%20a%0d%0a%0d%0aGET%20/smuggle HTTP/1.1\r\nHost: a\r\n\r\n{HIDDEN}"),
         format!("GET http://b/torture HTTP/1.1\r\nHost: a\r\n\r\n{HIDDEN}"),
     ]);
     attacks
@@ -164,7 +164,8 @@ fn attacks() -> Vec<String> {
 fn attack(proxied: &Proxied) {
     let mut bystander = proxied.connect();
     for attack in attacks() {
-        let attack = attack.replace(HIDDEN, &HIDDEN.replace("/torture", "/hidden"));
+        // Of the same length: some attacks declare it.
+        let attack = attack.replace(HIDDEN, &HIDDEN.replace("/torture", "/smuggle"));
         let mut attacker = proxied.connect();
         // It may have been refused by now.
         let _ = attacker.send_raw(attack.as_bytes());
@@ -220,7 +221,9 @@ fn connections_of_nginx_are_used_again() {
     for _ in 0..50 {
         proxied.connect().call(&Request::get("/healthz")).expect(200);
     }
-    assert!(proxied.site.server.descriptors() <= descriptors + 2, "one is enough for one client at a time");
+    // One is enough for one client at a time, and it stays.
+    let kept = proxied.site.server.descriptors() - descriptors;
+    assert!((1..=2).contains(&kept), "{kept} connections of nginx");
 }
 
 #[test]
