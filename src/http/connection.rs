@@ -12,6 +12,11 @@ use socket2::{SockRef, TcpKeepalive};
 /// After so long without an acknowledgement of what was sent, the peer is taken for gone (RFC 5482).
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 const KEEPALIVE: Duration = Duration::from_secs(60);
+/// The kernel's memory for what the client has not read yet, of which Linux takes twice as much. Left to itself it grows to
+/// megabytes for each client that does not read; an answer fits in. Of event streams there are few, and a fast one that
+/// need not wait for its reader costs half.
+pub(super) const SEND_BUFFER_BYTES: usize = 128 * 1024;
+const STREAM_BUFFER_BYTES: usize = 1024 * 1024;
 
 pub(super) struct Connection {
     socket: TcpStream,
@@ -108,6 +113,13 @@ impl Connection {
     pub(super) fn is_gone(&self) -> bool {
         let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
         self.poll(PollFlags::RDHUP, Duration::ZERO).map_or(true, |seen| seen.intersects(gone))
+    }
+
+    /// Makes room for an event stream, or takes it away again.
+    pub(super) fn make_room_for_stream(&self, is_stream: bool) {
+        let bytes = if is_stream { STREAM_BUFFER_BYTES } else { SEND_BUFFER_BYTES };
+        // Without it the stream is a little slower, that is all.
+        let _ = SockRef::from(&self.socket).set_send_buffer_size(bytes);
     }
 
     /// No more will be sent: what was is delivered before the connection goes.

@@ -77,9 +77,7 @@ const WAITING_MAX: usize = 1024;
 /// Connections that may wait to be accepted; the system may allow fewer. One that finds no place in this queue tries again
 /// after a second, so a burst should fit.
 const BACKLOG: i32 = 1024;
-/// The system's memory for one connection, of which Linux takes twice as much. Left to itself it grows to megabytes for
-/// each client that does not read. An answer fits in, and so does a body.
-const SEND_BUFFER_BYTES: usize = 128 * 1024;
+/// The kernel's memory for what no one has read yet, of which Linux takes twice as much; a body fits in.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// Descriptors that are not connections: database, listener, poller, log, and one for each call to a model.
 const OTHER_DESCRIPTORS: usize = 64;
@@ -113,7 +111,7 @@ impl Front {
         rustix::net::listen(&listener, BACKLOG)?;
         // What is accepted inherits them.
         let options = SockRef::from(&listener);
-        options.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        options.set_send_buffer_size(connection::SEND_BUFFER_BYTES)?;
         options.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         listener.set_nonblocking(true)?;
         let local_addr = listener.local_addr()?;

@@ -40,6 +40,9 @@ impl EventStream {
         head: Vec<u8>,
         write_timeout: Duration,
     ) -> Self {
+        if let Some(connection) = &connection {
+            connection.make_room_for_stream(true);
+        }
         Self {
             open: RefCell::new(connection),
             slot,
@@ -85,6 +88,7 @@ impl EventStream {
         self.flush()?;
         let keep_alive = self.keep_alive && !self.slot.shared.is_draining();
         if let Some(connection) = self.open.take() {
+            connection.make_room_for_stream(false);
             self.slot.give_back(connection, keep_alive, since);
         }
         Ok(())

@@ -61,7 +61,8 @@ impl Bench<'_> {
             requests: (0..plan.asks)
                 .map(|_| message((via == Via::Widgetd).then(|| server.token()).as_deref(), plan.directive))
                 .collect(),
-            delay: plan.spread.mul_f64(slot as f64 / plan.streams as f64),
+            // By the golden ratio: evenly, and out of step with the pace of the tokens.
+            delay: plan.spread.mul_f64((slot as f64 * 0.618_034).fract()),
             leave_after: None,
         });
         let slots = slots.collect();
@@ -199,13 +200,16 @@ impl Bench<'_> {
         let idle = fresh.resident_mib();
         let mut at = Vec::new();
         for streams in [200, 1000] {
-            let requests = fresh.tokens(streams).into_iter().map(|token| message(Some(&token), "bench:30:100000:0"));
+            let requests = fresh.tokens(streams).into_iter().map(|token| message(Some(&token), "bench:50:100000:0"));
             let slots =
                 requests.map(|request| Slot { requests: vec![request], delay: Duration::ZERO, leave_after: None });
             let slots = slots.collect();
             let address = fresh.address;
             let load = std::thread::spawn(move || client::stream(address, marker(Via::Widgetd), slots));
-            std::thread::sleep(Duration::from_secs(2));
+            while stats(self.model.address)[1] < streams as u64 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::thread::sleep(Duration::from_millis(300)); // so that each has spoken
             at.push(fresh.resident_mib());
             assert_eq!(load.join().expect("the load").failed, 0);
         }

@@ -43,7 +43,7 @@ fn main() {
 fn measure(folder: &std::path::Path, rounds: usize, figures: &[String]) {
     let model = Server::model();
     let nginx = Server::nginx(folder, model.address);
-    let widgetd = Server::widgetd(folder, "main", model.address, 300);
+    let widgetd = Server::widgetd(folder, "main", model.address, 2100);
     let bench = Bench { folder, rounds, model, nginx, widgetd };
     let wanted = |name: &str| figures.is_empty() || figures.iter().any(|figure| figure == name);
     println!("| figure | aim | measured, median of {rounds} rounds |\n|---|---|---|");

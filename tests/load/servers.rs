@@ -59,7 +59,7 @@ impl Server {
         std::fs::write(&config, widget_toml(model, generations)).expect("a file");
         let begun = Instant::now();
         let mut child = Command::new(binary())
-            .args(["--listen", "127.0.0.1:0", "--log", "warn"])
+            .args(["--listen", "127.0.0.1:0", "--log", "error"])
             .arg("--config")
             .arg(&config)
             .arg("--data")
