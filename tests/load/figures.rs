@@ -194,33 +194,37 @@ impl Bench<'_> {
         );
     }
 
-    /// With the settings that a fresh `widget.toml` has, save for room for the streams.
+    /// Idle as a fresh `widget.toml` has it; with room for 200 streams, and those; with room for 1 000.
     pub fn memory(&self) {
-        let fresh = Server::widgetd(self.folder, "memory", self.model.address, 1000);
-        let idle = fresh.resident_mib();
-        let mut at = Vec::new();
-        for streams in [200, 1000] {
-            let requests = fresh.tokens(streams).into_iter().map(|token| message(Some(&token), "bench:50:100000:0"));
-            let slots =
-                requests.map(|request| Slot { requests: vec![request], delay: Duration::ZERO, leave_after: None });
-            let slots = slots.collect();
-            let address = fresh.address;
-            let load = std::thread::spawn(move || client::stream(address, marker(Via::Widgetd), slots));
-            while stats(self.model.address)[1] < streams as u64 {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            std::thread::sleep(Duration::from_millis(300)); // so that each has spoken
-            at.push(fresh.resident_mib());
-            assert_eq!(load.join().expect("the load").failed, 0);
-        }
+        let idle = Server::widgetd(self.folder, "memory-64", self.model.address, 64).resident_mib();
+        let few = Server::widgetd(self.folder, "memory-200", self.model.address, 200);
+        let at_200 = self.resident_with(&few, 200);
+        let many = Server::widgetd(self.folder, "memory-1000", self.model.address, 1000);
+        let before = self.resident_with(&many, 200);
+        let further = (self.resident_with(&many, 1000) - before) * 1024.0 / 800.0;
         row(
             "memory: idle / at 200 streams / each further",
             "≤ 12 / 25 MB / 64 KB",
             &[
-                ("widgetd", format!("{idle:.1} / {:.1} MiB / {:.1} KiB", at[0], (at[1] - at[0]) * 1024.0 / 800.0)),
-                ("nginx after all of the above", format!("{:.1} MiB", self.nginx.resident_mib())),
+                ("widgetd", format!("{idle:.1} / {at_200:.1} MiB / {further:.0} KiB")),
+                ("nginx", format!("{:.1} MiB", self.nginx.resident_mib())),
             ],
         );
+    }
+
+    /// While each of so many streams speaks.
+    fn resident_with(&self, server: &Server, streams: usize) -> f64 {
+        let requests = server.tokens(streams).into_iter().map(|token| message(Some(&token), "bench:50:100000:0"));
+        let slots = requests.map(|request| Slot { requests: vec![request], delay: Duration::ZERO, leave_after: None });
+        let (slots, address) = (slots.collect(), server.address);
+        let load = std::thread::spawn(move || client::stream(address, marker(Via::Widgetd), slots));
+        while stats(self.model.address)[1] < streams as u64 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(300)); // so that each has spoken
+        let resident = server.resident_mib();
+        assert_eq!(load.join().expect("the load").failed, 0);
+        resident
     }
 
     pub fn short_requests(&self, server: &Server) {

@@ -26,7 +26,7 @@ const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 const FINISH_GRACE: Duration = Duration::from_secs(2);
 /// After `[DONE]`: for the end of the body, so that the connection can be used again.
 const END_GRACE: Duration = Duration::from_millis(50);
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 8 * 1024;
 
 /// Asks once. `begun` is when the question was first asked: the limits count from there.
 pub(super) fn ask(
