@@ -14,13 +14,13 @@ use parking_lot::RwLock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::api::{self, App, Limits, Snapshot};
+use crate::api::{self, App, Limits, Places, Snapshot};
 use crate::chat::{Assistant, Chat};
 use crate::clock;
 use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
-use crate::http::{Front, Permits};
+use crate::http::Front;
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
@@ -67,7 +67,7 @@ impl Server {
         let chat = Chat::new(store.clone(), clock::now()).map_err(storage)?;
         let address = config.http.listen;
         let front = Front::bind(config.http.clone()).map_err(|error| StartError::Listen { address, error })?;
-        let generations = Permits::new(config.http.generations);
+        let places = Places::new(config.http.generations);
         let shutdown_grace = config.shutdown_grace;
         let own_origins = own_origins(&config, front.local_addr());
         let snapshot = snapshot(config, own_origins, None).map_err(storage)?;
@@ -76,7 +76,7 @@ impl Server {
             tokens,
             chat,
             store,
-            generations,
+            places,
             front: front.handle(),
         });
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
@@ -138,10 +138,11 @@ fn obey(mut signals: Signals, app: &Arc<App>, reload: &Reload, shutdown_grace: D
 
 /// Waits for the running answers, then ends those that remain.
 fn end_generations(app: &App, shutdown_grace: Duration) {
-    if !app.generations.wait_until_none_is_held(shutdown_grace) {
-        tracing::warn!(running = app.generations.held(), "ending the answers that are still running");
+    let places = app.places.permits();
+    if !places.wait_until_none_is_held(shutdown_grace) {
+        tracing::warn!(running = places.held(), "ending the answers that are still running");
         app.chat.stop();
-        app.generations.wait_until_none_is_held(STOP_GRACE);
+        places.wait_until_none_is_held(STOP_GRACE);
     }
     app.front.close();
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/widget/messages/stream` and `POST /v1/widget/messages`: one turn, told as it comes or as a whole.
 //!
-//! A message is admitted first: token, origin, body, permit, limit, and what `chat` says. Only what is accepted is left
-//! to be generated, so that a flood of bad tokens cannot take a permit from a visitor.
+//! A message is admitted first: token, origin, body, place, limit, and what `chat` says. Only what is accepted is left
+//! to be generated, so that a flood of bad tokens cannot take a place from a visitor.
 
 mod stream;
 mod whole;
@@ -9,17 +9,17 @@ mod whole;
 use super::body::Fields;
 use super::error::ApiError;
 use super::limits::Quota;
+use super::places::Place;
 use super::{Ctx, Outcome, body, gate};
 use crate::chat::{Acceptance, NewMessage};
 use crate::domain::conversation::{CLIENT_MESSAGE_ID_CHARS_MAX, CONTENT_CHARS_MAX};
 use crate::domain::id::ConversationId;
-use crate::http::Permit;
 
 pub(super) fn stream(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let Admitted { permit, quota, conversation, acceptance } = admit(ctx)?;
+    let Admitted { place, quota, conversation, acceptance } = admit(ctx)?;
     let app = ctx.app.clone();
     Ok(Outcome::Later(
-        permit,
+        place,
         Box::new(move |reply| match acceptance {
             Acceptance::Turn(accepted) => stream::generate(&app.chat, *accepted, reply, quota),
             Acceptance::Replay(replay) => stream::replay(*replay, conversation, reply, quota),
@@ -28,18 +28,18 @@ pub(super) fn stream(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(super) fn whole(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let Admitted { permit, quota, acceptance, .. } = admit(ctx)?;
+    let Admitted { place, quota, acceptance, .. } = admit(ctx)?;
     let app = ctx.app.clone();
     match acceptance {
         Acceptance::Replay(replay) => Ok(whole::replay(*replay, quota).into()),
         Acceptance::Turn(accepted) => {
-            Ok(Outcome::Later(permit, Box::new(move |reply| whole::generate(&app.chat, *accepted, reply, quota))))
+            Ok(Outcome::Later(place, Box::new(move |reply| whole::generate(&app.chat, *accepted, reply, quota))))
         }
     }
 }
 
 struct Admitted {
-    permit: Permit,
+    place: Place,
     quota: Quota,
     conversation: ConversationId,
     acceptance: Acceptance,
@@ -52,11 +52,13 @@ fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     if ctx.app.front.is_draining() {
         return Err(ApiError::ShuttingDown);
     }
-    let permit = ctx.app.generations.try_take().ok_or(ApiError::Overloaded { cause: "all generations are busy" })?;
+    let agents = ctx.snapshot.assistants.len();
+    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
+    let place = place.map_err(|cause| ApiError::Overloaded { cause })?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
     let accepted = ctx.app.chat.accept(&visit.assistant, &ctx.snapshot.faq, visit.speaker(), message, ctx.now);
     let acceptance = accepted.inspect_err(|_| ctx.snapshot.limits.give_message_back(ctx.client()))?;
-    Ok(Admitted { permit, quota, conversation: visit.claims.conversation, acceptance })
+    Ok(Admitted { place, quota, conversation: visit.claims.conversation, acceptance })
 }
 
 fn parse(fields: &mut Fields<'_>) -> Option<NewMessage> {

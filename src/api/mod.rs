@@ -17,6 +17,7 @@ mod init;
 mod leads;
 mod limits;
 mod messages;
+mod places;
 mod reply;
 mod routes;
 
@@ -36,12 +37,14 @@ use crate::config::Config;
 use crate::domain::id::{self, AgentId};
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
-use crate::http::{FrontHandle, Permit, Permits, Request, Responder, Rest};
+use crate::http::{FrontHandle, Request, Responder, Rest};
 use crate::model::Link;
 use crate::store::{FaqIndex, Store};
 use crate::token::Tokens;
 use error::ApiError;
 pub(crate) use limits::Limits;
+use places::Place;
+pub(crate) use places::Places;
 use reply::Reply;
 
 /// What the endpoints work with. It lives as long as the process.
@@ -52,7 +55,7 @@ pub(crate) struct App {
     pub(crate) chat: Chat,
     pub(crate) store: Store,
     /// For answers that are generated: each holds one.
-    pub(crate) generations: Permits,
+    pub(crate) places: Places,
     pub(crate) front: FrontHandle,
 }
 
@@ -93,8 +96,8 @@ impl Ctx<'_> {
 /// What an endpoint makes of a request.
 enum Outcome {
     Answer(Response),
-    /// The answer takes seconds: while it is made, under this permit, others take the next requests.
-    Later(Permit, Box<dyn FnOnce(Reply)>),
+    /// The answer takes seconds: while it is made, in this place, others take the next requests.
+    Later(Place, Box<dyn FnOnce(Reply)>),
 }
 
 impl From<Response> for Outcome {
@@ -120,10 +123,10 @@ pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) -> 
     // What an endpoint holds gives itself back when it unwinds; what it shares is behind locks that do not poison.
     match catch_unwind(AssertUnwindSafe(|| routes::answer(&ctx))) {
         Ok(Ok(Outcome::Answer(response))) => reply.send(Ok(response)),
-        Ok(Ok(Outcome::Later(permit, job))) => {
+        Ok(Ok(Outcome::Later(place, job))) => {
             return Some(Box::new(move || {
                 job(reply);
-                drop(permit);
+                drop(place);
             }));
         }
         Ok(Err(error)) => reply.send(Err(error)),

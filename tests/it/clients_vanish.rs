@@ -133,7 +133,7 @@ fn what_was_used_is_charged() {
 #[test]
 fn twenty_who_leave_leave_nothing_behind() {
     let site = Site::with(|config| {
-        config.set("server", "generations", 20);
+        config.set("server", "generations", 40);
     });
     for _ in 0..20 {
         site.model.will_hang_after(&["Well, "]);

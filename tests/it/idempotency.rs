@@ -134,7 +134,7 @@ fn a_message_without_any_answer_asks_again_as_the_same_message() {
 #[test]
 fn of_fifty_repetitions_at_once_one_asks_the_model() {
     let site = Site::with(|config| {
-        config.set("server", "generations", 64);
+        config.set("server", "generations", 128);
     });
     let visitor = site.init("demo");
     let statuses: Vec<u16> = std::thread::scope(|scope| {

@@ -20,6 +20,7 @@ mod leads;
 mod limits;
 mod messages;
 mod origins;
+mod overload;
 mod resume;
 mod stream;
 mod tokens;

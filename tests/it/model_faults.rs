@@ -379,7 +379,7 @@ fn connections_to_the_model_are_used_again() {
 #[test]
 fn a_silent_model_never_delays_init_or_another_conversation() {
     let site = Site::with(|config| {
-        config.set("server", "workers", 2).set("server", "generations", 20);
+        config.set("server", "workers", 2).set("server", "generations", 40);
     });
     let gates: Vec<Gate> = (0..15).map(|_| site.model.will_hold(&[], &["Late."])).collect();
     let mut streams: Vec<_> = (0..15).map(|_| site.init("demo").open("Hello")).collect();

@@ -1,0 +1,128 @@
+//! Who may have answers generated at the same time: all places are few, and no one may take them all.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::domain::id::AgentId;
+use crate::http::{AddressKey, Permit, Permits, address_key};
+
+/// The share of all places that one address may hold: a flood from there leaves the rest to others.
+const ADDRESS_SHARE: usize = 2;
+/// An address may hold so many even where that is more than its share: an office shares one.
+const ADDRESS_MIN: usize = 8;
+/// The share that one agent leaves to the others, if there are others.
+const RESERVED_SHARE: usize = 4;
+
+/// The places, and who holds them.
+pub(crate) struct Places {
+    permits: Permits,
+    total: usize,
+    held: Arc<Mutex<HashMap<Holder, usize>>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    Agent(AgentId),
+    Address(AddressKey),
+}
+
+/// The right to have one answer generated. Given back when dropped.
+pub(super) struct Place {
+    _permit: Permit,
+    _shares: [Share; 2],
+}
+
+/// What one holder has, less one when dropped.
+struct Share {
+    holder: Holder,
+    held: Arc<Mutex<HashMap<Holder, usize>>>,
+}
+
+impl Places {
+    pub(crate) fn new(total: usize) -> Self {
+        Self { permits: Permits::new(total), total, held: Arc::default() }
+    }
+
+    /// A place for an answer of `agent`, one of so many `agents`, to `client`; or why there is none.
+    pub(super) fn try_take(&self, agent: &AgentId, agents: usize, client: IpAddr) -> Result<Place, &'static str> {
+        let of_address = (self.total / ADDRESS_SHARE).max(ADDRESS_MIN);
+        let of_agent = if agents > 1 { self.total - self.total / RESERVED_SHARE } else { self.total };
+        let address = Holder::Address(address_key(client));
+        let address = self.share(address, of_address).ok_or("the address has its share of generations")?;
+        let agent =
+            self.share(Holder::Agent(agent.clone()), of_agent).ok_or("the agent has its share of generations")?;
+        let permit = self.permits.try_take().ok_or("all generations are busy")?;
+        Ok(Place { _permit: permit, _shares: [address, agent] })
+    }
+
+    fn share(&self, holder: Holder, max: usize) -> Option<Share> {
+        let mut held = self.held.lock();
+        let count = held.entry(holder.clone()).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(Share { holder, held: self.held.clone() })
+    }
+
+    /// All places.
+    pub(crate) fn permits(&self) -> &Permits {
+        &self.permits
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut held = self.held.lock();
+        if let Some(count) = held.get_mut(&self.holder) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.holder);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(id: &str) -> AgentId {
+        AgentId::parse(id).unwrap()
+    }
+
+    fn address(host: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, host])
+    }
+
+    #[test]
+    fn one_address_leaves_places_to_others() {
+        let places = Places::new(64);
+        let taken: Vec<_> = (0..64).filter_map(|_| places.try_take(&agent("a"), 1, address(1)).ok()).collect();
+        assert_eq!(taken.len(), 32);
+        assert!(places.try_take(&agent("a"), 1, address(2)).is_ok());
+        drop(taken);
+        assert!(places.held.lock().is_empty(), "who holds nothing costs nothing");
+    }
+
+    #[test]
+    fn one_agent_of_several_leaves_places_to_the_others() {
+        for (agents, expected) in [(1, 64), (2, 48)] {
+            let places = Places::new(64);
+            let take = |host| places.try_take(&agent("a"), agents, address(host)).ok();
+            let taken: Vec<_> = (0..=255).filter_map(take).collect();
+            assert_eq!(taken.len(), expected);
+            assert_eq!(places.try_take(&agent("b"), agents, address(1)).is_ok(), agents > 1);
+        }
+    }
+
+    #[test]
+    fn few_places_are_not_divided_further() {
+        let places = Places::new(3);
+        let taken: Vec<_> = (0..9).filter_map(|_| places.try_take(&agent("a"), 2, address(1)).ok()).collect();
+        assert_eq!(taken.len(), 3);
+    }
+}
