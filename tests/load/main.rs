@@ -2,7 +2,7 @@
 //!
 //! `scripts/bench.sh` builds all and runs it. `cargo run --release --example measure -- [--rounds N] [FIGURE…]` measures some of
 //! it: `first-token`, `lag`, `full-speed`, `many`, `memory`, `init`, `events`, `vanish`, `start`. A line of the table is
-//! printed as soon as it is known.
+//! printed as soon as it is known. `-- soak SECONDS` is another thing: see `scripts/soak.sh`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a tool for developers
 #![allow(unreachable_pub)]
@@ -11,6 +11,7 @@ mod client;
 mod figures;
 mod model;
 mod servers;
+mod soak;
 mod stats;
 
 use figures::Bench;
@@ -34,10 +35,20 @@ fn main() {
         }
     }
     raise_descriptor_limit();
+    let is_soak = figures.first().is_some_and(|figure| figure == "soak");
     let folder = std::env::temp_dir().join(format!("widgetd-bench-{}", std::process::id()));
     std::fs::create_dir(&folder).expect("a new folder");
-    measure(&folder, rounds, &figures);
+    let is_well = if is_soak {
+        let seconds = figures.get(1).map_or(120, |text| text.parse().expect("soak SECONDS"));
+        soak::run(&folder, std::time::Duration::from_secs(seconds))
+    } else {
+        measure(&folder, rounds, &figures);
+        true
+    };
     std::fs::remove_dir_all(folder).expect("the folder is ours");
+    if !is_well {
+        std::process::exit(1);
+    }
 }
 
 fn measure(folder: &std::path::Path, rounds: usize, figures: &[String]) {

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Mixed load with clients that vanish; then threads, descriptors, memory and the database's log must be where they were.
+#
+#   scripts/soak.sh [SECONDS]     120 by default; 3600 is the long form
+#
+# Needs what `cargo build --release` needs. Prints a look at the process now and then, and what is back where it was. Exits
+# with 1 if something is not.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+cargo build --quiet --release --locked
+cargo build --quiet --release --locked --example measure
+exec "${CARGO_TARGET_DIR:-target}/release/examples/measure" soak "${1:-120}"
