@@ -10,7 +10,7 @@ use crate::config;
 use crate::http::address_key;
 use crate::limiter::{Limiter, Rate, Verdict};
 
-/// Keys that each window remembers at most: about 100 bytes each, and 4 for each request in the window.
+/// Keys that each window remembers at most: about 120 bytes each, and 4 for each request in the window beyond the fourth.
 const KEYS_MAX: usize = 200_000;
 
 /// The windows of all routes. They outlive a reload unless their figures changed.
