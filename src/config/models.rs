@@ -1,6 +1,8 @@
 //! The `[[model]]` tables: servers that speak OpenAI's chat API. Keys come from a variable or a file, never from
 //! `widget.toml` itself, and no complaint shows one.
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ pub(super) const BUILTIN: &str = "builtin";
 pub(super) const MODELS_MAX: usize = 50;
 const NAME_CHARS_MAX: usize = 64;
 const HEADERS_MAX: usize = 20;
+/// Bundles of every public authority are a fifth of it.
+const CA_FILE_BYTES_MAX: u64 = 1 << 20;
 const HEADER_BYTES_MAX: usize = 8 << 10;
 /// Written by the connection itself; a second one would contradict it.
 const OWN_HEADERS: [&str; 7] =
@@ -53,6 +57,7 @@ fn read_one(table: &Section, name: Option<String>, surroundings: &Surroundings) 
     let url = read_url(table, surroundings);
     let model = table.get("model").required("the server's name of the model, as model = \"gpt-5-mini\"").line(200);
     let key = read_key(table, surroundings);
+    let authorities = read_authorities(&table.get("ca_file"), surroundings);
     let headers = read_headers(&table.get("headers"), key.is_some(), surroundings);
     let temperature = table.get("temperature").number(0.0..=2.0); // the API's range
     let max_tokens_field = table.get("max_tokens_field").choice(&[
@@ -77,6 +82,7 @@ fn read_one(table: &Section, name: Option<String>, surroundings: &Surroundings) 
         url: url?,
         model: model?,
         key,
+        authorities,
         headers,
         temperature,
         connect_timeout,
@@ -148,6 +154,20 @@ fn read_key(table: &Section, surroundings: &Surroundings) -> Option<Secret> {
         }
     });
     from_variable.or(from_file)
+}
+
+/// The certificates of a PEM file.
+fn read_authorities(value: &Value, surroundings: &Surroundings) -> Vec<Vec<u8>> {
+    let read = |name: String| {
+        let mut pem = Vec::new();
+        let file = File::open(surroundings.folder.join(name)).map_err(|error| format!("cannot be read: {error}"))?;
+        file.take(CA_FILE_BYTES_MAX).read_to_end(&mut pem).map_err(|error| format!("cannot be read: {error}"))?;
+        match model::certificates(&pem) {
+            Some(certificates) if !certificates.is_empty() => Ok(certificates),
+            _ => Err("holds no certificates; write the name of a PEM file with \"BEGIN CERTIFICATE\" in it".to_owned()),
+        }
+    };
+    value.line(4096).and_then(|name| value.parse(|_| read(name))).unwrap_or_default()
 }
 
 /// The variable's text. Whoever takes the setting for the key itself does not see that key in the complaint.

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use chain::{Chain, Link};
-pub(crate) use openai::endpoint;
+pub(crate) use openai::{certificates, endpoint};
 
 use crate::domain::conversation::{FinishReason, Role, Usage};
 use crate::domain::pieces::Pieces;
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) model: String,
     /// Sent as `Authorization: Bearer`.
     pub(crate) key: Option<Secret>,
+    /// Certificates in DER that its own must lead to; none: those that browsers trust.
+    pub(crate) authorities: Vec<Vec<u8>>,
     pub(crate) headers: Vec<(String, Secret)>,
     /// 0–2; none: the server's default.
     pub(crate) temperature: Option<f32>,

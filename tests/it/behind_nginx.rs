@@ -1,11 +1,9 @@
 //! The real nginx in front, configured by the README's own snippet: no message makes the two disagree on where a request
 //! ends, streams come through token by token, and the visitor's address arrives.
-//!
-//! Skipped, with a word on stderr, where there is no nginx; `scripts/test.sh` installs it.
+//! `scripts/test.sh` installs it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::json;
 
@@ -15,6 +13,7 @@ use crate::http_ambiguity::{
 };
 use crate::support::client::{Connection, Request};
 use crate::support::config::Config;
+use crate::support::nginx::Nginx;
 use crate::support::server::Folder;
 use crate::support::site::{Site, init_request};
 use crate::support::{ORIGIN, wait_until};
@@ -25,25 +24,15 @@ struct Proxied {
     nginx: Nginx,
 }
 
-struct Nginx {
-    process: Child,
-    address: SocketAddr,
-    folder: Folder,
-}
-
 impl Proxied {
-    /// None where there is no nginx. `more` is added to the README's location.
-    fn start(more: &str, change: impl FnOnce(&mut Config)) -> Option<Self> {
-        if Command::new("nginx").arg("-v").output().is_err() {
-            eprintln!("skipped: there is no nginx");
-            return None;
-        }
+    /// `more` is added to the README's location.
+    fn start(more: &str, change: impl FnOnce(&mut Config)) -> Self {
         let site = Site::with_environment(&[("WIDGETD_LOG", "debug")], |config| {
             config.set("server", "trusted_proxies", "[\"127.0.0.1\"]");
             change(config);
         });
-        let nginx = Nginx::start(site.address(), more);
-        Some(Self { site, nginx })
+        let nginx = nginx(site.address(), more);
+        Self { site, nginx }
     }
 
     fn connect(&self) -> Connection {
@@ -55,43 +44,24 @@ impl Proxied {
     }
 }
 
-impl Nginx {
-    fn start(upstream: SocketAddr, more: &str) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        let folder = Folder::new();
-        let location =
-            readme_location().replace("http://127.0.0.1:8080", "http://widgetd").replace('}', &format!("{more}\n}}"));
-        let config = format!(
-            "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
-             events {{ worker_connections 256; }}
-             http {{
-                 client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
-                 log_format sent '$upstream_addr|$request_uri';
-                 access_log sent.log sent;
-                 upstream widgetd {{ server {upstream}; keepalive 4; }}
-                 server {{ listen {address}; {location} }}
-             }}"
-        );
-        let path = folder.write("nginx.conf", &config);
-        let process = Command::new("nginx")
-            .arg("-p")
-            .arg(folder.path())
-            .arg("-c")
-            .arg(path)
-            .args(["-e", "stderr"])
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("nginx starts");
-        let nginx = Self { process, address, folder };
-        wait_until("nginx accepts", || Connection::try_open(address).is_some());
-        nginx
-    }
+/// Keeps connections to the upstream alive, and logs what it sends there.
+fn nginx(upstream: SocketAddr, more: &str) -> Nginx {
+    let location =
+        readme_location().replace("http://127.0.0.1:8080", "http://widgetd").replace('}', &format!("{more}\n}}"));
+    Nginx::start(Folder::new(), |address| {
+        format!(
+            "log_format sent '$upstream_addr|$request_uri';
+             access_log sent.log sent;
+             upstream widgetd {{ server {upstream}; keepalive 4; }}
+             server {{ listen {address}; {location} }}"
+        )
+    })
+}
 
+impl Proxied {
     /// How many requests it has sent on, and how many of each path.
     fn sent(&self) -> (usize, BTreeMap<String, usize>) {
-        let log = std::fs::read_to_string(self.folder.path().join("sent.log")).unwrap();
+        let log = self.nginx.log("sent.log");
         let (mut all, mut of_path) = (0, BTreeMap::new());
         for (upstreams, path) in log.lines().filter_map(|line| line.split_once('|')) {
             // A list, if it tried again.
@@ -100,13 +70,6 @@ impl Nginx {
             *of_path.entry(path.to_owned()).or_default() += tries;
         }
         (all, of_path)
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -181,7 +144,7 @@ fn attack(proxied: &Proxied) {
 
 /// Each path was handled no more often than nginx sent it on.
 fn compare(proxied: &Proxied, asked_directly: usize) {
-    let (_, sent) = proxied.nginx.sent();
+    let (_, sent) = proxied.sent();
     for (path, count) in arrived(&proxied.site).0 {
         let of_nginx = sent.iter().filter(|(uri, _)| uri.contains(&path)).map(|(_, count)| count).sum::<usize>();
         let of_tests = if path == "/healthz" { asked_directly } else { 0 };
@@ -191,12 +154,12 @@ fn compare(proxied: &Proxied, asked_directly: usize) {
 
 #[test]
 fn nothing_is_smuggled_past_nginx() {
-    let Some(proxied) = Proxied::start("", |_| {}) else { return };
+    let proxied = Proxied::start("", |_| {});
     attack(&proxied);
     let asked_directly = attacks().len();
     wait_until("widgetd got exactly what nginx sent", || {
         let (handled, refused) = arrived(&proxied.site);
-        handled.values().sum::<usize>() + refused == proxied.nginx.sent().0 + asked_directly
+        handled.values().sum::<usize>() + refused == proxied.sent().0 + asked_directly
     });
     compare(&proxied, asked_directly);
 }
@@ -204,19 +167,19 @@ fn nothing_is_smuggled_past_nginx() {
 /// It begins to send what it has not read to its end yet, and some of that it gives up: then nothing was asked.
 #[test]
 fn nothing_is_smuggled_past_an_nginx_that_does_not_buffer_bodies() {
-    let Some(proxied) = Proxied::start("proxy_request_buffering off;", |_| {}) else { return };
+    let proxied = Proxied::start("proxy_request_buffering off;", |_| {});
     attack(&proxied);
     let asked_directly = attacks().len();
     wait_until("nginx has told of all that it sent", || {
         let (handled, refused) = arrived(&proxied.site);
-        handled.values().sum::<usize>() + refused <= proxied.nginx.sent().0 + asked_directly
+        handled.values().sum::<usize>() + refused <= proxied.sent().0 + asked_directly
     });
     compare(&proxied, asked_directly);
 }
 
 #[test]
 fn connections_of_nginx_are_used_again() {
-    let Some(proxied) = Proxied::start("", |_| {}) else { return };
+    let proxied = Proxied::start("", |_| {});
     let descriptors = proxied.site.server.descriptors();
     for _ in 0..50 {
         proxied.connect().call(&Request::get("/healthz")).expect(200);
@@ -228,7 +191,7 @@ fn connections_of_nginx_are_used_again() {
 
 #[test]
 fn tokens_come_through_nginx_one_by_one() {
-    let Some(proxied) = Proxied::start("", |_| {}) else { return };
+    let proxied = Proxied::start("", |_| {});
     let pieces: Vec<String> = (0..10).map(|n| format!("{n} ")).collect();
     let gates = proxied.site.model.will_hold_each(&pieces);
     let visitor = proxied.site.init("demo");
@@ -247,7 +210,7 @@ fn a_visitor_behind_nginx_counts_as_himself_whatever_he_says_of_others() {
     let limited = |config: &mut Config| {
         config.text("limits", "init_per_address", "3/1m");
     };
-    let Some(proxied) = Proxied::start("", limited) else { return };
+    let proxied = Proxied::start("", limited);
     let statuses = |client: [u8; 4]| {
         let init = |n| {
             let request = init_request("demo", json!({}))

@@ -23,6 +23,7 @@ mod origins;
 mod overload;
 mod resume;
 mod stream;
+mod tls;
 mod tokens;
 
 // What can go wrong.

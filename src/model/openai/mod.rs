@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use ureq::Agent;
 use ureq::config::Config;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 
 pub(crate) use request::endpoint;
@@ -48,6 +49,7 @@ impl OpenAi {
             .accept_encoding("identity")
             .user_agent(concat!("widgetd/", env!("CARGO_PKG_VERSION")))
             .proxy(None)
+            .tls_config(tls(&settings.authorities))
             .timeout_resolve(Some(RESOLVE_TIMEOUT))
             .timeout_connect(Some(settings.connect_timeout))
             .timeout_per_write(Some(settings.connect_timeout))
@@ -88,6 +90,27 @@ impl OpenAi {
             }
         }
     }
+}
+
+/// The certificates of a PEM text, in DER; `None` if it is garbled.
+pub(crate) fn certificates(pem: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut certificates = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.ok()? {
+            certificates.push(certificate.der().to_vec());
+        }
+    }
+    Some(certificates)
+}
+
+fn tls(authorities: &[Vec<u8>]) -> TlsConfig {
+    let roots = match authorities {
+        [] => RootCerts::WebPki,
+        authorities => RootCerts::new_with_certs(
+            &authorities.iter().map(|der| Certificate::from_der(der).to_owned()).collect::<Vec<_>>(),
+        ),
+    };
+    TlsConfig::builder().root_certs(roots).build()
 }
 
 /// Azure's older versions know no `stream_options` (openai/openai-python#1469).

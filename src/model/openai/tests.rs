@@ -27,6 +27,7 @@ fn settings(model: &FakeModel) -> Settings {
         url: endpoint(&model.url()).unwrap(),
         model: "scripted".into(),
         key: Some(Secret::new("the-key")),
+        authorities: Vec::new(),
         headers: vec![("X-Extra".into(), Secret::new("extra"))],
         temperature: Some(0.5),
         max_tokens_field: MaxTokensField::MaxTokens,

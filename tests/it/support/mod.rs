@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod db;
 pub(crate) mod model;
+pub(crate) mod nginx;
 pub(crate) mod openapi;
 pub(crate) mod server;
 pub(crate) mod site;
