@@ -55,7 +55,8 @@ impl EventStream {
         if clock::monotonic().saturating_sub(self.written_at.get()) < PING_AFTER {
             return Ok(());
         }
-        self.write(&framed(": ping\n\n", self.frame.is_chunked()))
+        // Without an empty line after it: some clients take that for the end of an event, and give out an empty one.
+        self.write(&framed(": ping\n", self.frame.is_chunked()))
     }
 
     /// The regular end.
