@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change is taken: formatting, lints, all tests, the documentation, both smokes.
+# Everything that must hold before a change is taken: formatting, lints, all tests, the outside judges, the documentation,
+# both smokes.
 #
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer, nginx, shellcheck, slowhttptest. What is missing is installed by apt-get if this runs as root on Debian or
-# Ubuntu; else it says what to install. Packages come from crates.io and PyPI.
+# newer with npm, nginx, shellcheck, slowhttptest. What is missing is installed by apt-get if this runs as root on Debian
+# or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
 set -euo pipefail
 
@@ -38,8 +39,8 @@ step() {
 # The Debian packages of the commands that are not here.
 missing_packages() {
     local command_and_package
-    for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs shellcheck:shellcheck python3:python3 \
-        nginx:nginx-light slowhttptest:slowhttptest; do
+    for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
+        shellcheck:shellcheck nginx:nginx-light slowhttptest:slowhttptest; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -93,6 +94,7 @@ step 'openapi.json' openapi
 step 'formatting' cargo fmt --check
 step 'lints' cargo clippy --locked --all-targets -- -D warnings
 step 'tests' cargo test --locked
+step 'outside judges' scripts/judges.sh
 step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items --locked
 step 'widget tests' node --test tests/widget/*.test.js
 step 'release build' cargo build --release --locked

@@ -174,6 +174,10 @@ fn checked(claims: JWTClaims<Scope>, now: Timestamp) -> Result<Claims, TokenErro
     {
         return Err(invalid);
     }
+    // No token of ours has an `nbf`; one that has must not be taken before it (RFC 7519, section 4.1.5).
+    if claims.invalid_before.is_some_and(|from| i64::try_from(from.as_millis()).map_or(true, |from| now.ms() < from)) {
+        return Err(invalid);
+    }
     let expires_at = Timestamp::from_ms(i64::try_from(expires_at.as_millis()).map_err(|_| invalid)?);
     if now >= expires_at {
         return Err(TokenError::Expired);

@@ -38,16 +38,14 @@ pub(super) fn authorize(ctx: &Ctx<'_>) -> Result<Visit, ApiError> {
     Ok(Visit { claims, assistant })
 }
 
-/// For the routes without a token: the agent by its name, and an origin that must be there.
+/// For the routes without a token: an origin that must be there, and the agent by its name.
 pub(super) fn admit<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assistant>, ApiError> {
+    let Some(origin) = ctx.origin_header() else {
+        tracing::warn!(agent = ?agent_id, request_id = ctx.request_id, "refused: the request has no Origin header");
+        return Err(ApiError::OriginMissing { agent: agent_id.to_owned() });
+    };
     let assistant = find(ctx, agent_id)?;
-    match ctx.origin_header() {
-        Some(origin) => allow(ctx, &assistant.agent, origin)?,
-        None => {
-            tracing::warn!(agent = %agent_id, request_id = ctx.request_id, "refused: the request has no Origin header");
-            return Err(ApiError::OriginMissing { agent: agent_id.to_owned() });
-        }
-    }
+    allow(ctx, &assistant.agent, origin)?;
     Ok(assistant)
 }
 

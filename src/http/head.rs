@@ -152,6 +152,7 @@ fn request_line(bytes: &[u8]) -> Result<(Method, String, HTTPVersion), WireError
         "OPTIONS" => Method::Options,
         "PATCH" => Method::Patch,
         "TRACE" => Method::Trace,
+        "QUERY" => method.parse().map_err(|()| WireError::Method)?,
         "CONNECT" => return Err(WireError::Target),
         _ => return Err(WireError::Method),
     };

@@ -77,7 +77,8 @@ impl EventStream {
         if clock::monotonic().saturating_sub(self.written_at.get()) < PING_AFTER {
             return Ok(());
         }
-        self.output.borrow_mut().add_payload(&[b": ping\n\n"]);
+        // Without an empty line after it: some clients take that for the end of an event, and give out an empty one.
+        self.output.borrow_mut().add_payload(&[b": ping\n"]);
         self.flush()
     }
 

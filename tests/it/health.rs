@@ -134,7 +134,7 @@ fn paths_that_are_unknown_are_not_found() {
 fn another_method_is_told_which_are_allowed() {
     let site = SITE.get();
     for path in ["init", "messages", "messages/stream", "leads", "events"] {
-        for method in ["GET", "PUT", "PATCH", "DELETE"] {
+        for method in ["GET", "PUT", "PATCH", "DELETE", "QUERY"] {
             let response = site.call(&Request::new(method, &format!("/v1/widget/{path}")).origin(ORIGIN).body("{}"));
             response.refused(405, "method_not_allowed");
             let allow: BTreeSet<_> = response.must("Allow").split(", ").map(str::to_owned).collect();

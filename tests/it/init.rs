@@ -96,6 +96,8 @@ fn init_without_an_origin_is_refused() {
     let response = site.call(&init_request("demo", json!({})));
     response.refused(403, "origin_missing");
     assert_eq!(response.header("Access-Control-Allow-Origin"), None);
+    // Whatever agent is asked for.
+    site.call(&init_request("acme", json!({}))).refused(403, "origin_missing");
 }
 
 #[test]
