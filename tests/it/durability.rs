@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -100,6 +101,34 @@ fn whatever_was_acknowledged_is_there_once_after_kill_9() {
         Vec::<Vec<String>>::new()
     );
     assert_eq!(db::count(&folder, "select count(*) from pragma_foreign_key_check"), 0);
+}
+
+#[test]
+fn nothing_is_acknowledged_before_its_commit() {
+    let site = Site::start();
+    let visitors: Vec<_> = (0..4).map(|_| site.init("demo")).collect();
+    // From here on the model has a connection that waits for the next question.
+    visitors[3].ask("Hello").done();
+    let requests = [
+        visitors[0].request("/v1/widget/messages/stream", &json!({"content": "Hello"})),
+        visitors[1].request("/v1/widget/leads", &json!({"email": "ann@example.com"})),
+        visitors[2].request("/v1/widget/events", &json!({"type": "dismiss"})),
+    ];
+    // Nobody else can commit while this is held.
+    let lock = db::lock(&site.server.data());
+    let mut connections = requests.each_ref().map(|request| {
+        let mut connection = site.connect();
+        connection.send(request);
+        connection
+    });
+    site.model.wait_for_requests(2);
+    for connection in &mut connections {
+        assert!(connection.is_silent_for(Duration::from_millis(200)), "answered before its commit");
+    }
+    drop(lock);
+    for (connection, status) in connections.iter_mut().zip([200, 201, 202]) {
+        assert_eq!(connection.read_head().unwrap().status, status);
+    }
 }
 
 #[test]

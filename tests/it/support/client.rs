@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -293,6 +294,19 @@ impl Connection {
             Ok(rest) => rest.is_empty(),
             Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
         }
+    }
+
+    /// Whether nothing comes for so long.
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.reader.get_ref().set_read_timeout(Some(time)).expect("a read timeout");
+        let is_silent = self.reader.fill_buf().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        self.reader.get_ref().set_read_timeout(Some(CEILING)).expect("a read timeout");
+        is_silent
+    }
+
+    /// Acknowledges as late as a client may: then a write that waits for it is seen to wait (Nagle's algorithm).
+    pub(crate) fn acknowledge_late(&self) {
+        socket2::SockRef::from(self.reader.get_ref()).set_tcp_quickack(false).expect("TCP_QUICKACK");
     }
 
     /// Leaves without a word, as a browser does when its tab is closed.
