@@ -29,6 +29,7 @@ mod clients_vanish;
 mod connections;
 mod durability;
 mod http_torture;
+mod kill;
 mod model_faults;
 mod regression;
 mod shutdown;

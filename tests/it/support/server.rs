@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -156,6 +156,15 @@ impl Server {
         self.signal(Signal::KILL);
         self.wait();
         self.start_again();
+    }
+
+    /// Starts it again and kills it after so long, however far it has come.
+    pub(crate) fn start_and_kill(&self, after: Duration) {
+        let mut command = Self::command(&self.folder, &self.environment);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("widgetd starts");
+        std::thread::sleep(after);
+        child.kill().expect("a child");
+        child.wait().expect("an exit status");
     }
 
     /// Serves again from the same folder, after its end.

@@ -158,6 +158,11 @@ impl Visitor {
         }
     }
 
+    /// None if nobody accepts.
+    pub(crate) fn try_connect(&self) -> Option<Connection> {
+        Connection::try_open(self.address)
+    }
+
     pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
         Connection::open(self.address).call(&self.request(path, body))
     }
