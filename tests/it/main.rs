@@ -27,6 +27,7 @@ mod tokens;
 // What can go wrong.
 mod clients_vanish;
 mod connections;
+mod disk_full;
 mod durability;
 mod http_torture;
 mod kill;

@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod db;
+pub(crate) mod disk;
 pub(crate) mod model;
 pub(crate) mod openapi;
 pub(crate) mod server;

@@ -66,9 +66,13 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `config` from a new folder, with more variables of the environment.
     pub(crate) fn start(config: &str, environment: &[(&str, &str)]) -> Self {
-        let folder = Arc::new(Folder::new());
+        Self::start_in(Folder::new(), config, environment)
+    }
+
+    /// As [`Server::start`], from a folder that was prepared.
+    pub(crate) fn start_in(folder: Folder, config: &str, environment: &[(&str, &str)]) -> Self {
         folder.write("widget.toml", config);
-        Self::serve(folder, owned(environment))
+        Self::serve(Arc::new(folder), owned(environment))
     }
 
     /// The arguments with which it serves from this folder.

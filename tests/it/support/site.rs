@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::ORIGIN;
 use super::client::{Connection, Request, Response};
 use super::config::Config;
+use super::disk::Disk;
 use super::model::Model;
-use super::server::Server;
+use super::server::{Folder, Server};
 use super::sse::{EventStream, Turn};
 
 /// A server, its model and its configuration, all of one test.
@@ -36,6 +37,17 @@ impl Site {
         change(&mut config);
         let server = Server::start(&config.to_toml(), environment);
         Self { server, model, config }
+    }
+
+    /// Starts with a changed configuration and with its data on a disk of so many KiB.
+    pub(crate) fn on_disk(kib: u32, change: impl FnOnce(&mut Config)) -> (Self, Disk) {
+        let model = Model::start();
+        let mut config = Config::new(&model.url());
+        change(&mut config);
+        let folder = Folder::new();
+        let disk = Disk::mount(&folder.path().join("data"), kib);
+        let server = Server::start_in(folder, &config.to_toml(), &[]);
+        (Self { server, model, config }, disk)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
