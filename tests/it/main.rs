@@ -26,6 +26,7 @@ mod tokens;
 
 // What can go wrong.
 mod clients_vanish;
+mod clock;
 mod connections;
 mod disk_full;
 mod durability;

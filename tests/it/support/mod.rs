@@ -2,6 +2,7 @@
 //! every answer against the description of the API. No assertion about one feature of the product lives here.
 
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod db;
 pub(crate) mod disk;
