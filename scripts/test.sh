@@ -5,8 +5,9 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, shellcheck, slowhttptest. What is missing is installed by apt-get if this runs as root on Debian
-# or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm.
+# newer with npm, nginx, shellcheck, slowhttptest, libfaketime. What is missing is installed by apt-get if this runs as root
+# on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm. The tests of a full disk
+# mount a small one: that takes root.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
 set -euo pipefail
 
@@ -45,6 +46,8 @@ missing_packages() {
     done
     # Debian's python3 comes without what makes a virtual environment.
     python3 -c 'import ensurepip, venv' 2>/dev/null || printf 'python3-venv\n'
+    # Preloaded by the tests that set the server's clock; it brings no command.
+    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || printf 'libfaketime\n'
 }
 
 tools() {

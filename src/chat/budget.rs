@@ -63,13 +63,13 @@ struct Day {
 }
 
 impl AgentDays {
-    /// Goes on from what storage has of `day`.
-    pub(super) fn resume(day: i64, used: Vec<(AgentId, u64)>) -> Self {
-        let days = used.into_iter().map(|(agent, tokens)| (agent, Day { day, tokens }));
-        Self(Arc::new(Mutex::new(days.collect())))
+    /// Goes on from what storage has of `day`, for agents that have used any: it is their current one.
+    pub(super) fn resume(&self, day: i64, used: Vec<(AgentId, u64)>) {
+        let used = used.into_iter().filter(|&(_, tokens)| tokens > 0);
+        self.0.lock().extend(used.map(|(agent, tokens)| (agent, Day { day, tokens })));
     }
 
-    /// Reserves `tokens` of the agent's day, or tells how long until the next day begins.
+    /// Reserves `tokens` of the agent's day, or tells how long until its next day begins.
     pub(super) fn reserve(
         &self,
         agent: &AgentId,
@@ -79,12 +79,14 @@ impl AgentDays {
     ) -> Result<Reservation, Duration> {
         let mut days = self.0.lock();
         let today = days.entry(agent.clone()).or_default();
-        // A clock that stepped back stays in the later day: its ceiling is not given out twice.
+        // A clock that stepped back stays in the later day: its ceiling is not given out twice. One that was wrong by
+        // more than a day silences nobody for longer than until tomorrow is over.
+        today.day = today.day.min(now.day() + 1);
         if now.day() > today.day {
             *today = Day { day: now.day(), tokens: 0 };
         }
         if today.tokens.saturating_add(tokens) > ceiling {
-            return Err(now.next_day().since(now));
+            return Err(Timestamp::of_day(today.day + 1).since(now));
         }
         today.tokens += tokens;
         Ok(Reservation { days: self.clone(), agent: agent.clone(), day: today.day, tokens })
@@ -205,14 +207,16 @@ mod tests {
 
     #[test]
     fn a_new_day_begins_at_zero_and_a_clock_that_steps_back_does_not() {
-        let days = AgentDays::resume(1, vec![(AgentId::parse("demo").unwrap(), 900)]);
+        let days = AgentDays::default();
         let agent = AgentId::parse("demo").unwrap();
-        let day = |day: i64| Timestamp::from_ms(day * 24 * HOUR_MS);
+        days.resume(1, vec![(agent.clone(), 900)]);
+        days.resume(2, vec![(agent.clone(), 0)]);
+        let day = Timestamp::of_day;
         assert!(days.reserve(&agent, 200, 1000, day(1)).is_err());
         let yesterdays = days.reserve(&agent, 100, 1000, day(1)).unwrap();
         days.reserve(&agent, 1000, 1000, day(2)).unwrap().settle(1000);
         yesterdays.settle(50);
         assert!(days.reserve(&agent, 1, 1000, day(2)).is_err(), "yesterday's settling gave nothing to today");
-        assert!(days.reserve(&agent, 1, 1000, day(1)).is_err());
+        assert_eq!(days.reserve(&agent, 1, 1000, day(1)).err(), Some(hours(48)));
     }
 }

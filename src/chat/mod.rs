@@ -46,13 +46,12 @@ pub(crate) struct Chat {
 impl Chat {
     /// Goes on from what storage has of today's agent budgets.
     pub(crate) fn new(store: Store, now: Timestamp) -> Result<Self, StoreError> {
-        let used = store.agent_tokens(now.day())?;
-        Ok(Self {
-            store,
-            slots: slots::Slots::default(),
-            agent_days: budget::AgentDays::resume(now.day(), used),
-            stopping: Arc::default(),
-        })
+        let agent_days = budget::AgentDays::default();
+        // Tomorrow's too: a clock that stepped back over midnight has left some there.
+        for day in [now.day(), now.day() + 1] {
+            agent_days.resume(day, store.agent_tokens(day)?);
+        }
+        Ok(Self { store, slots: slots::Slots::default(), agent_days, stopping: Arc::default() })
     }
 
     /// Ends every answer under way within a second or so: each is stored as partial and fails as shutting down.

@@ -111,7 +111,7 @@ fn the_shipped_file_shows_every_key() {
 
 #[test]
 fn what_the_shipped_file_shows_in_comments_is_right() {
-    let text = uncommented(&["key_file"]);
+    let text = uncommented(&["key_file", "ca_file"]);
     let set = |_: &str| Some("set".to_owned());
     let config = parse(Path::new("widget.toml"), &text, &Overrides::default(), &set);
     let config = config.unwrap_or_else(|complaints| panic!("{complaints}"));
@@ -123,7 +123,7 @@ fn what_the_shipped_file_shows_in_comments_is_right() {
 #[test]
 fn the_defaults_that_the_shipped_file_shows_are_the_real_ones() {
     // The keys left out have no default: what stands there is an example.
-    let shown = good(&uncommented(&["key_file", "key_env", "headers", "public_url", "trusted_proxies"]));
+    let shown = good(&uncommented(&["key_file", "ca_file", "key_env", "headers", "public_url", "trusted_proxies"]));
     let model =
         "[[model]]\nname = \"local\"\nurl = \"http://127.0.0.1:8000/v1\"\nmodel = \"qwen3-8b\"\ntemperature = 0.3\n";
     let real = good(&format!("{model}{AGENT}"));
@@ -270,7 +270,7 @@ fn what_is_probably_not_wanted_is_a_warning() {
 
 #[test]
 fn every_setting_arrives_where_it_belongs() {
-    let config = good(&uncommented(&["key_file", "key_env", "headers"]));
+    let config = good(&uncommented(&["key_file", "ca_file", "key_env", "headers"]));
     let model = &config.models[0];
     assert_eq!(model.temperature, Some(0.3));
     assert_eq!(model.max_tokens_field, MaxTokensField::MaxTokens);

@@ -43,9 +43,14 @@ impl Timestamp {
         self.0.div_euclid(DAY_MS)
     }
 
+    /// When this UTC day begins.
+    pub(crate) const fn of_day(day: i64) -> Self {
+        Self(day.saturating_mul(DAY_MS))
+    }
+
     /// When the next UTC day begins.
     pub(crate) const fn next_day(self) -> Self {
-        Self((self.day() + 1).saturating_mul(DAY_MS))
+        Self::of_day(self.day() + 1)
     }
 }
 

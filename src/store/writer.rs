@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 
 use super::StoreError;
 
@@ -20,7 +20,7 @@ use super::StoreError;
 const QUEUE_MAX: usize = 4096;
 /// Writes of one commit: a bound on how long the first of them waits for the last.
 const BATCH_MAX: usize = 512;
-/// After so long without a write what the log holds is copied into the database.
+/// After so long without a write the log is folded back into the database.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// A write on its way to the disk.
@@ -123,7 +123,7 @@ fn in_savepoint<T>(
 struct Loop {
     connection: Connection,
     is_failing: Arc<AtomicBool>,
-    /// Since the log was last copied into the database.
+    /// Since the log was last folded back.
     has_written: bool,
 }
 
@@ -136,7 +136,7 @@ impl Loop {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.checkpoint("pragma wal_checkpoint(truncate)");
+        self.fold_log_back();
     }
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
@@ -185,8 +185,7 @@ impl Loop {
             self.note(probed.as_ref().err());
         }
         if self.has_written {
-            // The log keeps its length: to overwrite it is quicker than to let it grow again.
-            self.checkpoint("pragma wal_checkpoint(passive)");
+            self.fold_log_back();
         }
     }
 
@@ -196,12 +195,11 @@ impl Loop {
         Ok(self.connection.pragma_update(None, "user_version", version)?)
     }
 
-    /// Copies what the log holds into the database, unless a reader is still in it: then the next time.
-    fn checkpoint(&mut self, pragma: &str) {
-        let pages = |row: &Row<'_>| Ok((row.get::<_, i32>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-        match self.connection.query_row(pragma, [], pages) {
-            Ok((is_busy, logged, copied)) => self.has_written = is_busy != 0 || copied < logged,
-            Err(error) => tracing::warn!(%error, "storage: the log could not be copied into the database"),
+    /// The log begins at zero again, unless a reader is still in it.
+    fn fold_log_back(&mut self) {
+        match self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i32>(0)) {
+            Ok(is_busy) => self.has_written = is_busy != 0,
+            Err(error) => tracing::warn!(%error, "storage: the log could not be folded back"),
         }
     }
 }

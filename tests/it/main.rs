@@ -29,11 +29,14 @@ mod tokens;
 // What can go wrong.
 mod behind_nginx;
 mod clients_vanish;
+mod clock;
 mod connections;
+mod disk_full;
 mod durability;
 mod front;
 mod http_ambiguity;
 mod http_torture;
+mod kill;
 mod model_faults;
 mod old_defects;
 mod regression;

@@ -93,12 +93,13 @@ fn a_visitors_text_is_stored_trimmed_and_otherwise_as_it_is() {
 #[test]
 fn every_piece_is_on_the_wire_at_once() {
     let site = Site::start();
-    let pieces: Vec<String> = (0..20).map(|n| format!("{n} ")).collect();
+    let pieces: Vec<String> = (0..40).map(|n| format!("{n} ")).collect();
     let gates = site.model.will_hold_each(&pieces);
     let mut stream = site.init("demo").open("Count");
     stream.expect("start");
     let mut delays = Vec::new();
     for (gate, piece) in gates.iter().zip(&pieces) {
+        stream.acknowledge_late();
         let written = Instant::now();
         gate.open();
         let event = stream.expect("token");
@@ -107,9 +108,9 @@ fn every_piece_is_on_the_wire_at_once() {
     }
     stream.rest().done();
     delays.sort();
-    let median = delays[delays.len() / 2];
-    // A few milliseconds on a quiet machine; Nagle's 40 ms or a buffer would show.
-    assert!(median < Duration::from_millis(35), "{delays:?}");
+    let most = delays[delays.len() * 2 / 3];
+    // About as long as the model looks at its gate; Nagle's 40 ms or a buffer would show.
+    assert!(most < Duration::from_millis(35), "{delays:?}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -231,22 +232,27 @@ impl Connection {
     }
 
     /// Sends `request` and reads the head of an event stream; any other answer is the error.
-    pub(crate) fn stream(mut self, request: &Request) -> Result<EventStream, Response> {
-        self.send(request);
-        let head = self.read_head().expect("an answer");
+    pub(crate) fn stream(self, request: &Request) -> Result<EventStream, Response> {
+        self.try_stream(request).expect("an answer")
+    }
+
+    /// As [`Connection::stream`]; none if the server died before the head came whole.
+    pub(crate) fn try_stream(mut self, request: &Request) -> Option<Result<EventStream, Response>> {
+        self.send_raw(&request.to_bytes()).ok()?;
+        let head = self.read_head()?;
         let is_stream =
             head.header("Content-Type").is_some_and(|media_type| media_type == "text/event-stream; charset=utf-8");
         if head.status != 200 || !is_stream {
             let body = self.read_body(&head);
             let response = Response { head, body };
             openapi::check(&request.method, request.path(), &response);
-            return Err(response);
+            return Some(Err(response));
         }
         openapi::check_head(&request.method, request.path(), &head);
-        Ok(EventStream::new(self, head))
+        Some(Ok(EventStream::new(self, head)))
     }
 
-    /// A head, or none if the connection ended before its first byte.
+    /// A head, or none if the connection ended before its end.
     pub(crate) fn read_head(&mut self) -> Option<Head> {
         let status_line = self.read_line()?;
         let (version, rest) = status_line.split_once(' ').expect("a status line");
@@ -254,7 +260,7 @@ impl Connection {
         let status = rest.get(..3).and_then(|code| code.parse().ok()).expect("a status");
         let mut headers = Vec::new();
         loop {
-            let line = self.read_line().expect("headers to their end");
+            let line = self.read_line()?;
             if line.is_empty() {
                 return Some(Head { status, headers });
             }
@@ -324,6 +330,19 @@ impl Connection {
         }
     }
 
+    /// Whether nothing comes for so long.
+    pub(crate) fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.reader.get_ref().set_read_timeout(Some(time)).expect("a read timeout");
+        let is_silent = self.reader.fill_buf().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+        self.reader.get_ref().set_read_timeout(Some(CEILING)).expect("a read timeout");
+        is_silent
+    }
+
+    /// Acknowledges as late as a client may: then a write that waits for it is seen to wait (Nagle's algorithm).
+    pub(crate) fn acknowledge_late(&self) {
+        socket2::SockRef::from(self.reader.get_ref()).set_tcp_quickack(false).expect("TCP_QUICKACK");
+    }
+
     /// Leaves without a word, as a browser does when its tab is closed.
     pub(crate) fn leave(self) {
         let _ = self.reader.get_ref().shutdown(Shutdown::Both);
@@ -340,6 +359,7 @@ impl Connection {
             Ok(0) => return None,
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
             Err(error) => panic!("reading a line: {error}"),
+            Ok(_) if !line.ends_with(b"\n") => return None,
             Ok(_) => {}
         }
         assert!(line.ends_with(b"\r\n"), "a line without CRLF: {:?}", String::from_utf8_lossy(&line));

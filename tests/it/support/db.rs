@@ -1,4 +1,4 @@
-//! A look into the database file, read-only, where the API cannot tell.
+//! A look into the database file where the API cannot tell. Nothing is ever written there.
 
 use std::path::Path;
 
@@ -19,6 +19,14 @@ pub(crate) fn rows(folder: &Path, sql: &str, parameters: &[&str]) -> Vec<Vec<Str
 /// The one number that a query gives.
 pub(crate) fn count(folder: &Path, sql: &str) -> u64 {
     rows(folder, sql, &[])[0][0].parse().expect("a number")
+}
+
+/// Keeps every other writer out until it is dropped: nothing is written, nothing can be committed.
+pub(crate) fn lock(folder: &Path) -> Connection {
+    let connection = Connection::open(folder.join("widgetd.db")).expect("the database");
+    connection.busy_timeout(super::CEILING).expect("a timeout");
+    connection.execute_batch("begin immediate").expect("the lock");
+    connection
 }
 
 fn shown(value: rusqlite::types::ValueRef<'_>) -> String {

@@ -2,8 +2,10 @@
 //! every answer against the description of the API. No assertion about one feature of the product lives here.
 
 pub(crate) mod client;
+pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod db;
+pub(crate) mod disk;
 pub(crate) mod model;
 pub(crate) mod nginx;
 pub(crate) mod openapi;

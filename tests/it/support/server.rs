@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
@@ -89,7 +89,11 @@ struct Launch {
 impl Server {
     /// Serves `config` from a new folder, with more variables of the environment.
     pub(crate) fn start(config: &str, environment: &[(&str, &str)]) -> Self {
-        let folder = Folder::new();
+        Self::start_in(Folder::new(), config, environment)
+    }
+
+    /// As [`Server::start`], from a folder that was prepared.
+    pub(crate) fn start_in(folder: Folder, config: &str, environment: &[(&str, &str)]) -> Self {
         folder.write("widget.toml", config);
         Self::serve(Arc::new(folder), Launch { environment: owned(environment), ..Launch::default() })
     }
@@ -220,6 +224,15 @@ impl Server {
         self.signal(Signal::KILL);
         self.wait();
         self.start_again();
+    }
+
+    /// Starts it again and kills it after so long, however far it has come.
+    pub(crate) fn start_and_kill(&self, after: Duration) {
+        let mut command = Self::command(&self.folder, &self.launch);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("widgetd starts");
+        std::thread::sleep(after);
+        child.kill().expect("a child");
+        child.wait().expect("an exit status");
     }
 
     /// Serves again from the same folder, after its end.

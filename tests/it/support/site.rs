@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::ORIGIN;
 use super::client::{Connection, Request, Response};
 use super::config::Config;
+use super::disk::Disk;
 use super::model::Model;
-use super::server::Server;
+use super::server::{Folder, Server};
 use super::sse::{EventStream, Turn};
 
 /// A server, its model and its configuration, all of one test.
@@ -45,6 +46,17 @@ impl Site {
         change(&mut config);
         let server = Server::start_under(launcher, &config.to_toml());
         Self { server, model, config }
+    }
+
+    /// Starts with a changed configuration and with its data on a disk of so many KiB.
+    pub(crate) fn on_disk(kib: u32, change: impl FnOnce(&mut Config)) -> (Self, Disk) {
+        let model = Model::start();
+        let mut config = Config::new(&model.url());
+        change(&mut config);
+        let folder = Folder::new();
+        let disk = Disk::mount(&folder.path().join("data"), kib);
+        let server = Server::start_in(folder, &config.to_toml(), &[]);
+        (Self { server, model, config }, disk)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -165,6 +177,11 @@ impl Visitor {
             Some(origin) => request.origin(origin),
             None => request,
         }
+    }
+
+    /// None if nobody accepts.
+    pub(crate) fn try_connect(&self) -> Option<Connection> {
+        Connection::try_open(self.address)
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Response {

@@ -49,6 +49,11 @@ impl EventStream {
         Turn { events: self.by_ref().collect() }
     }
 
+    /// See [`Connection::acknowledge_late`].
+    pub(crate) fn acknowledge_late(&self) {
+        self.connection.acknowledge_late();
+    }
+
     /// Closes the connection in the middle of it.
     pub(crate) fn leave(self) {
         self.connection.leave();
