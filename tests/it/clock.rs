@@ -164,7 +164,7 @@ fn an_agents_day_is_not_given_out_twice_and_lasts_as_long_as_it_is_said_to() {
     for is_restarted in [false, true] {
         let clock = Clock::at("23:30:00");
         let mut site = spendthrift(&clock);
-        let mut step = |site: &mut Site, day, time| {
+        let step = |site: &mut Site, day, time| {
             clock.set_on(day, time);
             if is_restarted {
                 site.kill_and_restart();
