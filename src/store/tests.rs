@@ -144,6 +144,16 @@ fn a_database_that_is_newer_or_another_programs_is_refused() {
 }
 
 #[test]
+fn a_commit_is_on_the_disk_when_it_is_answered() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let level = store.write(|db| Ok(db.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?));
+    // A killed process loses nothing with less: only a power cut would tell.
+    const FULL: i64 = 2;
+    assert_eq!(level.wait().unwrap(), FULL);
+}
+
+#[test]
 fn one_bad_job_fails_alone() {
     let scratch = Scratch::new();
     let store = open(&scratch);
