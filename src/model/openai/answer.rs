@@ -210,6 +210,8 @@ enum Thought {
     #[default]
     Unknown,
     Inside,
+    /// The white space after a thought, which is not said either.
+    After,
     /// The rest is said.
     Over,
 }
@@ -220,8 +222,10 @@ impl ThoughtFilter {
 
     /// What of `text` is to be said now.
     fn pass(&mut self, text: &str) -> String {
-        if self.state == Thought::Over {
-            return text.to_owned();
+        match self.state {
+            Thought::Unknown | Thought::Inside => {}
+            Thought::After => return self.begin(text),
+            Thought::Over => return text.to_owned(),
         }
         self.held.push_str(text);
         if self.state == Thought::Unknown {
@@ -236,28 +240,36 @@ impl ThoughtFilter {
                 return std::mem::take(&mut self.held);
             }
         }
-        match self.held.split_once(Self::CLOSE) {
+        let held = std::mem::take(&mut self.held);
+        match held.split_once(Self::CLOSE) {
             Some((_, said)) => {
-                self.state = Thought::Over;
-                let said = said.trim_start().to_owned();
-                self.held.clear();
-                said
+                self.state = Thought::After;
+                self.begin(said)
             }
             None => {
                 // Only the end of it can be the beginning of the closing mark.
-                let keep = self.held.len().saturating_sub(Self::CLOSE.len());
-                let keep = (0..=keep).rev().find(|at| self.held.is_char_boundary(*at)).unwrap_or(0);
-                self.held.drain(..keep);
+                let keep = held.len().saturating_sub(Self::CLOSE.len());
+                let keep = (0..=keep).rev().find(|at| held.is_char_boundary(*at)).unwrap_or(0);
+                self.held = held[keep..].to_owned();
                 String::new()
             }
         }
+    }
+
+    /// What of the first text after a thought is said.
+    fn begin(&mut self, text: &str) -> String {
+        let said = text.trim_start();
+        if !said.is_empty() {
+            self.state = Thought::Over;
+        }
+        said.to_owned()
     }
 
     /// White space, or `<thi` at the very end: no thought after all.
     fn flush(&mut self) -> String {
         match self.state {
             Thought::Unknown => std::mem::take(&mut self.held),
-            Thought::Inside | Thought::Over => String::new(),
+            Thought::Inside | Thought::After | Thought::Over => String::new(),
         }
     }
 }
