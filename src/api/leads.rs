@@ -49,7 +49,7 @@ pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(limits::tell(Response::json(&answer).with_status_code(status), &quotas).into())
 }
 
-fn parse(fields: &mut Fields<'_>) -> Option<NewLead> {
+pub(super) fn parse(fields: &mut Fields<'_>) -> Option<NewLead> {
     let page = fields.page();
     let name = fields.text_or_empty("name", lead::NAME_CHARS_MAX);
     let phone = fields.text_or_empty("phone", lead::PHONE_CHARS_MAX);

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 pub(crate) use chain::{Chain, Link};
 pub(crate) use openai::endpoint;
+#[cfg(any(test, fuzzing))]
+pub(crate) use openai::fuzzing;
 
 use crate::domain::conversation::{FinishReason, Role, Usage};
 use crate::domain::secret::Secret;
