@@ -104,5 +104,7 @@ step 'release build' cargo build --release --locked
 step 'smoke' scripts/smoke.sh
 step 'slow and greedy clients' scripts/slow.sh
 step 'smoke with a real model' scripts/smoke-real.sh
+step 'fuzzing' scripts/fuzz.sh
+step 'soak' scripts/soak.sh
 
 printf '\nAll passed, in %s s.\n' "$SECONDS"

@@ -6,6 +6,8 @@ mod cli;
 mod clock;
 mod config;
 mod domain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod http;
 mod limiter;
 mod log;

@@ -31,7 +31,7 @@ pub(super) fn events(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(limits::tell(response, &[quota]).into())
 }
 
-fn parse(fields: &mut Fields<'_>) -> Option<Vec<NewEvent>> {
+pub(super) fn parse(fields: &mut Fields<'_>) -> Option<Vec<NewEvent>> {
     if !fields.has("events") {
         return parse_event(fields).map(|event| vec![event]);
     }

@@ -49,7 +49,7 @@ pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(limits::tell(Response::json(&answer).with_status_code(status), &quotas).into())
 }
 
-fn parse(fields: &mut Fields<'_>) -> Option<NewLead> {
+pub(super) fn parse(fields: &mut Fields<'_>) -> Option<NewLead> {
     let page = fields.page();
     let name = fields.text_or_empty("name", lead::NAME_CHARS_MAX);
     let phone = fields.text_or_empty("phone", lead::PHONE_CHARS_MAX);
@@ -84,15 +84,15 @@ fn parse_extra(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
     for (key, value) in &members {
         let checked = text::trimmed(key, lead::FIELD_KEY_CHARS_MAX)
             .map_err(|error| format!("its key {error}"))
-            .and_then(|_| match value {
-                Value::String(value) => {
-                    text::bounded(value, lead::FIELD_VALUE_CHARS_MAX).map_err(|error| error.to_string())
-                }
+            .and_then(|key| match value {
+                Value::String(value) => text::bounded(value, lead::FIELD_VALUE_CHARS_MAX)
+                    .map(|value| (key.to_owned(), value.to_owned()))
+                    .map_err(|error| error.to_string()),
                 _ => Err("must be a string".to_owned()),
             });
         match checked {
-            Ok(value) => {
-                extra.insert(key.clone(), value.to_owned());
+            Ok((key, value)) => {
+                extra.insert(key, value);
             }
             Err(message) => fields.complain(&format!("fields.{}", shortened(key)), message),
         }

@@ -61,7 +61,7 @@ fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     Ok(Admitted { place, quota, conversation: visit.claims.conversation, acceptance })
 }
 
-fn parse(fields: &mut Fields<'_>) -> Option<NewMessage> {
+pub(super) fn parse(fields: &mut Fields<'_>) -> Option<NewMessage> {
     let page = fields.page();
     let client_message_id = fields.text("client_message_id", CLIENT_MESSAGE_ID_CHARS_MAX);
     let content = fields.required_text("content", CONTENT_CHARS_MAX)?;

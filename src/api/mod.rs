@@ -11,6 +11,8 @@ mod check;
 mod cors;
 mod error;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gate;
 mod health;
 mod init;

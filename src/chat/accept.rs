@@ -14,7 +14,7 @@ use crate::model::{Chain, Prompt};
 use crate::store::{Asked, Commit, ConversationState, FaqIndex, NewQuestion, Speaker, Spent, StoreError};
 
 /// What a visitor sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NewMessage {
     pub(crate) content: String,
     pub(crate) client_message_id: Option<String>,

@@ -7,6 +7,8 @@ pub(crate) mod agent;
 pub(crate) mod conversation;
 pub(crate) mod email;
 pub(crate) mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod id;
 pub(crate) mod lead;
 pub(crate) mod origin;

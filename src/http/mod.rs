@@ -14,6 +14,8 @@
 mod body;
 mod client_addr;
 mod connection;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod head;
 mod intake;
 mod permits;

@@ -15,6 +15,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use chain::{Chain, Link};
+#[cfg(any(test, fuzzing))]
+pub(crate) use openai::fuzzing;
 pub(crate) use openai::{certificates, endpoint};
 
 use crate::domain::conversation::{FinishReason, Role, Usage};

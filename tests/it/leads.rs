@@ -164,6 +164,16 @@ fn fields_have_at_most_twenty_entries_of_a_thousand_characters() {
 }
 
 #[test]
+fn the_keys_of_fields_are_stored_without_the_white_space_around_them() {
+    let site = SITE.get();
+    let blank = " ".repeat(10_000);
+    let fields = json!({format!("{blank}size\n"): "10"});
+    site.init("demo").lead(&json!({"email": "blank@example.com", "fields": fields})).expect(201);
+    let rows = stored(&site, "demo", "blank@example.com");
+    assert_eq!(serde_json::from_str::<Value>(&rows[0][4]).unwrap(), json!({"size": "10"}));
+}
+
+#[test]
 fn a_lead_can_come_from_each_source() {
     let site = SITE.get();
     let visitor = site.init("demo");

@@ -8,9 +8,10 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("main", &[]),
     ("lib", &["cli"]),
+    ("fuzzing", &["api", "domain", "http", "model"]),
     ("cli", &["server", "config", "model"]),
     ("server", &["api", "chat", "config", "http", "model", "store"]),
     ("api", &["chat", "config", "http", "model", "store"]),

@@ -229,6 +229,8 @@ enum Thought {
     #[default]
     Unknown,
     Inside,
+    /// The white space after a thought, which is not said either.
+    After,
     /// The rest is said.
     Over,
 }
@@ -239,8 +241,10 @@ impl ThoughtFilter {
 
     /// What of `text` is to be said now.
     fn pass<'a>(&mut self, text: &'a str) -> Cow<'a, str> {
-        if self.state == Thought::Over {
-            return text.into();
+        match self.state {
+            Thought::Unknown | Thought::Inside => {}
+            Thought::After => return self.begin(text).into(),
+            Thought::Over => return text.into(),
         }
         self.held.push_str(text);
         if self.state == Thought::Unknown {
@@ -255,28 +259,36 @@ impl ThoughtFilter {
                 return std::mem::take(&mut self.held).into();
             }
         }
-        match self.held.split_once(Self::CLOSE) {
+        let held = std::mem::take(&mut self.held);
+        match held.split_once(Self::CLOSE) {
             Some((_, said)) => {
-                self.state = Thought::Over;
-                let said = said.trim_start().to_owned();
-                self.held.clear();
-                said.into()
+                self.state = Thought::After;
+                self.begin(said).to_owned().into()
             }
             None => {
                 // Only the end of it can be the beginning of the closing mark.
-                let keep = self.held.len().saturating_sub(Self::CLOSE.len());
-                let keep = (0..=keep).rev().find(|at| self.held.is_char_boundary(*at)).unwrap_or(0);
-                self.held.drain(..keep);
+                let keep = held.len().saturating_sub(Self::CLOSE.len());
+                let keep = (0..=keep).rev().find(|at| held.is_char_boundary(*at)).unwrap_or(0);
+                self.held = held[keep..].to_owned();
                 "".into()
             }
         }
+    }
+
+    /// What of the first text after a thought is said.
+    fn begin<'a>(&mut self, text: &'a str) -> &'a str {
+        let said = text.trim_start();
+        if !said.is_empty() {
+            self.state = Thought::Over;
+        }
+        said
     }
 
     /// White space, or `<thi` at the very end: no thought after all.
     fn flush(&mut self) -> String {
         match self.state {
             Thought::Unknown => std::mem::take(&mut self.held),
-            Thought::Inside | Thought::Over => String::new(),
+            Thought::Inside | Thought::After | Thought::Over => String::new(),
         }
     }
 }

@@ -7,6 +7,8 @@ mod answer;
 mod call;
 mod error_body;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod names;
 mod plain;
 mod request;

@@ -104,6 +104,8 @@ fn a_thought_in_the_text_is_left_out_wherever_it_is_cut() {
     };
     check("<think>let me é see</think>Hello", "Hello");
     check("\n<think></think>Hello <think>you</think>", "Hello <think>you</think>");
+    check("<think>hm</think>\n\n Hello \n", "Hello \n");
+    check("<think>hm</think> \n", "");
     check("Hello", "Hello");
     check("<thin air>", "<thin air>");
     check("<thi", "<thi");
