@@ -11,6 +11,7 @@ mod budgets;
 mod conversations;
 mod events;
 mod faq;
+mod health;
 mod leads;
 mod messages;
 mod schema;
@@ -35,6 +36,7 @@ pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
 pub(crate) use writer::Commit;
 
 use crate::clock;
+use health::Health;
 use writer::Writer;
 
 /// The name of the database in the data folder. Its `-wal` and `-shm` belong to it.
@@ -114,6 +116,7 @@ struct Inner {
     readers: r2d2::Pool<SqliteConnectionManager>,
     writer: Writer,
     disk: DiskFloor,
+    health: Health,
 }
 
 impl Store {
@@ -130,6 +133,7 @@ impl Store {
             readers: readers(&path, settings.readers)?,
             writer: Writer::start(connection)?,
             disk: DiskFloor::new(settings),
+            health: Health::watch(&path)?,
             path,
         })))
     }
@@ -138,9 +142,10 @@ impl Store {
         &self.0.path
     }
 
-    /// Whether reads are answered and the last commit went well.
+    /// Whether the file is whole as far as is known, reads are answered and the last commit went well.
     pub(crate) fn ready(&self) -> Result<(), StoreError> {
         self.read(|connection| Ok(connection.query_row("select 1", [], |_| Ok(()))?))?;
+        self.0.health.ready()?;
         self.0.writer.ready()
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite_migration::{Error, M, MigrationDefinitionError, Migrations, SchemaVersion};
 
-use super::StoreError;
+use super::{StoreError, health};
 
 /// "wdgt": tells our database from another program's (SQLite's `application_id`).
 const APPLICATION_ID: i32 = 0x7764_6774;
@@ -22,7 +22,8 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     match (application_id, tables) {
-        (APPLICATION_ID, _) => check_health(connection)?,
+        (APPLICATION_ID, _) if health::is_small(path)? => health::check(connection)?,
+        (APPLICATION_ID, _) => {}
         (0, 0) => connection.pragma_update(None, "application_id", APPLICATION_ID)?,
         _ => return Err(foreign()),
     }
@@ -35,11 +36,6 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     // The log is folded back after 16 MB; what it grew to beyond 64 MB under a long reader is given back.
     connection.execute_batch("pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 67108864;")?;
     migrate(connection)
-}
-
-fn check_health(connection: &Connection) -> Result<(), StoreError> {
-    let health: String = connection.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
-    if health == "ok" { Ok(()) } else { Err(StoreError::Corrupt(health)) }
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Measures the release build on this machine, beside the model alone and nginx, in turns, in one run.
 //!
 //! `scripts/bench.sh` builds all and runs it. `cargo run --release --example measure -- [--rounds N] [FIGURE…]` measures some of
-//! it: `first-token`, `lag`, `full-speed`, `many`, `memory`, `init`, `events`, `vanish`, `start`. A line of the table is
+//! it: `first-token`, `lag`, `full-speed`, `many`, `memory`, `init`, `events`, `history`, `vanish`, `start`. A line of the table is
 //! printed as soon as it is known. `-- soak SECONDS` is another thing: see `scripts/soak.sh`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a tool for developers
@@ -9,6 +9,7 @@
 
 mod client;
 mod figures;
+mod history;
 mod model;
 mod servers;
 mod soak;
@@ -82,6 +83,9 @@ fn measure(folder: &std::path::Path, rounds: usize, figures: &[String]) {
     }
     if wanted("events") {
         bench.events(&bench.widgetd);
+    }
+    if wanted("history") {
+        history::measure(folder, &bench.model, rounds);
     }
     if wanted("vanish") {
         bench.vanishing();
