@@ -7,19 +7,22 @@ use rouille::Response;
 
 use super::error::{ApiError, whole_seconds};
 use crate::config;
-use crate::http::address_key;
+use crate::http::{address_key, network_key};
 use crate::limiter::{Limiter, Rate, Verdict};
 
 /// Keys that each window remembers at most: about 120 bytes each, and 4 for each request in the window beyond the fourth.
 const KEYS_MAX: usize = 200_000;
 
+/// What a whole IPv6 network may do, as a multiple of what one address may: addresses in it are free to change.
+const NETWORK_FACTOR: u32 = 10;
+
 /// The windows of all routes. They outlive a reload unless their figures changed.
 pub(crate) struct Limits {
     rates: config::Limits,
-    init: Limiter,
-    messages: Limiter,
+    init: ByAddress,
+    messages: ByAddress,
     leads: Limiter,
-    leads_address: Limiter,
+    leads_address: ByAddress,
     events: Limiter,
 }
 
@@ -27,10 +30,10 @@ impl Limits {
     pub(crate) fn new(rates: &config::Limits) -> Self {
         let limiter = |rate| Limiter::new(rate, KEYS_MAX);
         Self {
-            init: limiter(rates.init_per_address),
-            messages: limiter(rates.messages_per_address),
+            init: ByAddress::new(rates.init_per_address),
+            messages: ByAddress::new(rates.messages_per_address),
             leads: limiter(rates.leads_per_token),
-            leads_address: limiter(rates.leads_per_address),
+            leads_address: ByAddress::new(rates.leads_per_address),
             events: limiter(rates.events_per_token),
             rates: *rates,
         }
@@ -43,23 +46,23 @@ impl Limits {
 
     /// `/init` and `/check`, which tells no more: by address.
     pub(super) fn init(&self, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
-        take("init", &self.init, &address_key(client), now)
+        self.init.take("init", client, now)
     }
 
     /// Both message endpoints: by address, over all its conversations.
     pub(super) fn messages(&self, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
-        take("messages", &self.messages, &address_key(client), now)
+        self.messages.take("messages", client, now)
     }
 
     /// A message that was refused for another reason does not count.
     pub(super) fn give_message_back(&self, client: IpAddr) {
-        self.messages.give_back(&address_key(client));
+        self.messages.give_back(client);
     }
 
     /// By token, and by address too, since tokens are free to make.
     pub(super) fn leads(&self, jti: &str, client: IpAddr, now: Duration) -> Result<Vec<Quota>, ApiError> {
         let by_token = take("leads", &self.leads, &jti, now)?;
-        match take("leads-address", &self.leads_address, &address_key(client), now) {
+        match self.leads_address.take("leads-address", client, now) {
             Ok(by_address) => Ok(vec![by_token, by_address]),
             Err(refusal) => {
                 self.leads.give_back(&jti);
@@ -71,6 +74,37 @@ impl Limits {
     /// By token.
     pub(super) fn events(&self, jti: &str, now: Duration) -> Result<Quota, ApiError> {
         take("events", &self.events, &jti, now)
+    }
+}
+
+/// A window by address: for one subscriber, and for the network that he may have.
+struct ByAddress {
+    subscriber: Limiter,
+    network: Limiter,
+}
+
+impl ByAddress {
+    fn new(rate: Rate) -> Self {
+        let wide = Rate { requests: rate.requests.saturating_mul(NETWORK_FACTOR), ..rate };
+        Self { subscriber: Limiter::new(rate, KEYS_MAX), network: Limiter::new(wide, KEYS_MAX) }
+    }
+
+    fn take(&self, policy: &'static str, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
+        let quota = take(policy, &self.subscriber, &address_key(client), now)?;
+        if let Some(network) = network_key(client)
+            && let Err(refusal) = take(policy, &self.network, &network, now)
+        {
+            self.subscriber.give_back(&address_key(client));
+            return Err(refusal);
+        }
+        Ok(quota)
+    }
+
+    fn give_back(&self, client: IpAddr) {
+        self.subscriber.give_back(&address_key(client));
+        if let Some(network) = network_key(client) {
+            self.network.give_back(&network);
+        }
     }
 }
 
@@ -116,4 +150,23 @@ fn headers(quotas: &[Quota]) -> [(&'static str, String); 2] {
             list(&|quota| format!("\"{}\";r={};t={}", quota.policy, quota.remaining, whole_seconds(quota.reset_after))),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_whose_addresses_change_is_limited_too() {
+        let rate = Rate { requests: 3, window: Duration::from_secs(60) };
+        let window = ByAddress::new(rate);
+        let mut passed = 0;
+        for n in 0..100_000_u64 {
+            let address = IpAddr::from([0x2001, 0xdb8, 1, u16::try_from(n % 60_000).unwrap(), 0, 0, 0, 1]);
+            passed += usize::from(window.take("init", address, Duration::ZERO).is_ok());
+        }
+        assert_eq!(passed, 30);
+        let elsewhere = IpAddr::from([0x2001, 0xdb8, 2, 0, 0, 0, 0, 1]);
+        assert!(window.take("init", elsewhere, Duration::ZERO).is_ok());
+    }
 }

@@ -94,6 +94,15 @@ pub(crate) fn address_key(ip: IpAddr) -> AddressKey {
     }
 }
 
+/// What limits count a whole IPv6 network by, the /48 that one customer may hold: it has 65 536 keys of its own.
+pub(crate) fn network_key(ip: IpAddr) -> Option<AddressKey> {
+    const CUSTOMER: u128 = !0 << 80;
+    match ip.to_canonical() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(ip) => Some(AddressKey(Ipv6Addr::to_bits(ip) & CUSTOMER)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,5 +168,9 @@ mod tests {
         assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
         assert_eq!(key("::ffff:1.2.3.4"), key("1.2.3.4"));
         assert_ne!(key("1.2.3.4"), key("1.2.3.5"));
+        let network = |ip: &str| network_key(ip.parse().unwrap());
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:ffff::9"));
+        assert_ne!(network("2001:db8:1::1"), network("2001:db8:2::1"));
+        assert_eq!(network("::ffff:1.2.3.4"), None);
     }
 }

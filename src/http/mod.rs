@@ -38,7 +38,7 @@ use polling::Poller;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::SockRef;
 
-pub(crate) use client_addr::{AddressKey, TrustedProxies, address_key};
+pub(crate) use client_addr::{AddressKey, TrustedProxies, address_key, network_key};
 pub(crate) use permits::{Permit, Permits};
 pub(crate) use pool::Rest;
 pub(crate) use request::Request;

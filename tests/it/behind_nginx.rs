@@ -44,16 +44,18 @@ impl Proxied {
     }
 }
 
-/// Keeps connections to the upstream alive, and logs what it sends there.
-fn nginx(upstream: SocketAddr, more: &str) -> Nginx {
-    let location =
-        readme_location().replace("http://127.0.0.1:8080", "http://widgetd").replace('}', &format!("{more}\n}}"));
+/// As the README says; logs what it sends to widgetd.
+fn nginx(widgetd: SocketAddr, more: &str) -> Nginx {
+    let snippet = readme_snippet();
+    let (upstream, location) = snippet.split_once("location").expect("an upstream and a location");
+    let upstream = upstream.replace("127.0.0.1:8080", &widgetd.to_string());
+    let location = location.replace('}', &format!("{more}\n}}"));
     Nginx::start(Folder::new(), |address| {
         format!(
             "log_format sent '$upstream_addr|$request_uri';
              access_log sent.log sent;
-             upstream widgetd {{ server {upstream}; keepalive 4; }}
-             server {{ listen {address}; {location} }}"
+             {upstream}
+             server {{ listen {address}; location {location} }}"
         )
     })
 }
@@ -74,7 +76,7 @@ impl Proxied {
 }
 
 /// What the README tells people to write.
-fn readme_location() -> String {
+fn readme_snippet() -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let (_, rest) = readme.split_once("```nginx\n").expect("a snippet for nginx");
     rest.split_once("```").expect("its end").0.to_owned()

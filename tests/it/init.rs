@@ -224,3 +224,22 @@ fn no_id_and_no_text_is_in_the_log() {
         assert!(printed.contains(path), "one line a request: {path}");
     }
 }
+
+#[test]
+fn no_secret_is_logged_even_at_trace() {
+    let site = Site::with_environment(&[("WIDGETD_LOG", "trace"), ("MODEL_KEY", "CANARY-MODEL-KEY")], |config| {
+        config.fake("key_env", "\"MODEL_KEY\"");
+    });
+    let visitor = site.init("demo");
+    visitor.ask("Hello").done();
+    assert!(site.model.requests()[0].head.contains("CANARY-MODEL-KEY"));
+    site.model.will_refuse(500);
+    visitor.ask("And now?").failed("model_unavailable");
+    visitor.with_token(&format!("{}x", visitor.token())).say("Hello").refused(401, "invalid_token");
+    site.get("/healthz").expect(200);
+    site.server.wait_for_line("/healthz");
+    let printed = site.server.printed();
+    for secret in ["CANARY-MODEL-KEY", visitor.token(), tokens::SECRET] {
+        assert!(!printed.contains(secret), "{secret}");
+    }
+}

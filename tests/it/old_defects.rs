@@ -32,8 +32,9 @@ fn thirty_gigabytes_declared_and_not_sent_abort_nothing() {
         connection.leave();
     }
     site.get("/healthz").expect(200);
+    // Each thread that allocates for the first time may reserve 64 MiB; what was declared is far more.
     let grown = site.server.memory_kib("VmPeak") - before;
-    assert!(grown < 1024 * 1024, "{grown} KiB");
+    assert!(grown < 8 * 1024 * 1024, "{grown} KiB");
 }
 
 #[test]
