@@ -93,7 +93,7 @@ install_judges() {
 address_in() {
     local address tries
     for ((tries = 0; tries < 200; tries++)); do
-        address=$(sed -nE 's#.*(http://127\.0\.0\.1:[0-9]+).*#\1#p' "$1" | head -n 1)
+        address=$(sed -nE 's#.*(http://127\.0\.0\.1:[0-9]+).*#\1#p' "$1" 2>/dev/null | head -n 1)
         if [ -n "$address" ]; then
             printf '%s' "$address"
             return
