@@ -17,7 +17,7 @@ use crate::clock;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Of all answers together that their clients have not taken yet, beyond what the system holds for them.
-const UNSENT_BYTES_MAX: usize = 16 * 1024 * 1024;
+const UNSENT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Where a connection stands.
 pub(super) enum State {

@@ -9,7 +9,7 @@ use super::client_addr::AddressKey;
 use super::slot::State;
 
 /// Of all requests together that are not whole yet. Who sends its request in one go is hardly ever among them.
-const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 #[derive(Default)]
 pub(super) struct Table {
