@@ -8,9 +8,8 @@ use super::{Ctx, Outcome, gate};
 pub(super) fn agent_config(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let agent_id = ctx.request.get_param("agent_id").unwrap_or_default();
     let agent = &gate::admit(ctx, &agent_id)?.agent;
-    let body =
-        serde_json::to_vec(&agent.appearance).map_err(|error| ApiError::Internal { cause: error.to_string() })?;
-    let etag = strong_etag(&body);
+    let body = agent.published.get();
+    let etag = strong_etag(body.as_bytes());
     let is_unchanged = ctx.request.header("If-None-Match").is_some_and(|known| matches(known, &etag));
     let response = if is_unchanged {
         Response { status_code: 304, ..Response::empty_204() }
