@@ -40,7 +40,7 @@ pub(super) fn authorize(ctx: &Ctx<'_>) -> Result<Visit, ApiError> {
 
 /// For the routes without a token: an origin that must be there, and the agent by its name.
 pub(super) fn admit<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assistant>, ApiError> {
-    let Some(origin) = ctx.origin_header() else {
+    let Some(origin) = ctx.origin() else {
         tracing::warn!(agent = ?agent_id, request_id = ctx.request_id, "refused: the request has no Origin header");
         return Err(ApiError::OriginMissing { agent: agent_id.to_owned() });
     };
