@@ -19,6 +19,7 @@ import test from "node:test";
 
 import { Complaints, newContext } from "./browser.mjs";
 import { startModel } from "./model.mjs";
+import { CEILING_MS } from "./patience.mjs";
 import { startServer } from "./server.mjs";
 import { startSite } from "./site.mjs";
 import { Widget } from "./widget.mjs";
@@ -71,6 +72,7 @@ async function build(scene, given, closing) {
   site.carries(`<script src="${wire.origin}/widget.js" ${setting.tag ?? 'data-agent-id="demo"'} async></script>`);
   site.usual(setting.page ?? {});
   const context = await add(newContext(setting.context));
+  context.setDefaultTimeout(CEILING_MS);
   const page = await context.newPage();
   Object.assign(scene, { model, site, wire, server, context, page, widget: new Widget(page), complaints: new Complaints(context) });
   await setting.before?.(scene);
@@ -81,7 +83,8 @@ async function build(scene, given, closing) {
 
 async function tellMore({ page, wire, complaints }, name, t) {
   for (const complaint of complaints?.all() ?? []) t.diagnostic(`console: ${complaint}`);
-  for (const { method, path, status } of wire?.requests ?? []) t.diagnostic(`request: ${method} ${path} ${status ?? ""}`);
+  const requests = (wire?.requests ?? []).map(({ method, path, status }) => `${method} ${path} ${status ?? "without an answer"}`);
+  t.diagnostic(`requests: ${requests.join(", ").replace(/(POST \S+ \d+)(, \1)+/g, "$1 …")}`);
   const picture = `${PICTURES}${name.replace(/\W+/g, "-")}.png`;
   mkdirSync(PICTURES, { recursive: true });
   try {
