@@ -76,9 +76,9 @@ function holding(beginning) {
       return soon(hungUp, "widgetd to hang up");
     },
     say: (text) => say(response, text),
-    finish(text) {
+    finish(text, reason) {
       if (text) say(response, text);
-      finish(response);
+      finish(response, reason);
     },
   };
   // A test that ends early waits for none of them.
@@ -105,8 +105,8 @@ function send(response, choice, more = {}) {
 
 const say = (response, content) => send(response, { index: 0, delta: { content }, finish_reason: null });
 
-function finish(response) {
-  send(response, { index: 0, delta: {}, finish_reason: "stop" });
+function finish(response, reason = "stop") {
+  send(response, { index: 0, delta: {}, finish_reason: reason });
   send(response, null, { usage: { prompt_tokens: 20, completion_tokens: 10, total_tokens: 30 } });
   response.end("data: [DONE]\n\n");
 }
