@@ -67,8 +67,8 @@ export const say = (text) => (status.textContent = text);
 
 /** What had the focus before the panel opened. */
 let opener = null;
-/** Whether the panel covers the page, and how the page scrolled before. */
-let covered = false;
+/** The body that the panel covers, and how the page scrolled before. */
+let covered = null;
 let overflow = "";
 export let unread = 0;
 
@@ -81,7 +81,7 @@ export function putOnPage() {
   launcher.ariaHasPopup = "dialog";
   setBusy(false);
   paint();
-  attach();
+  attach(coverPage);
 
   listen(phone, "change", coverPage);
   listen(prefersDark, "change", paint);
@@ -145,7 +145,7 @@ export function closePanel() {
   panel.hidden = true;
   coverPage();
   if (!hadFocus) return;
-  const isThere = opener?.isConnected && opener !== document.body && !panel.contains(opener);
+  const isThere = opener.isConnected && opener !== document.body;
   (isThere ? opener : launcher).focus({ preventScroll: true });
 }
 
@@ -155,12 +155,14 @@ export function coverPage() {
   launcher.ariaExpanded = isOpen();
   launcher.hidden = isCovering;
   panel.ariaModal = isCovering;
-  if (isCovering === covered) return;
-  covered = isCovering;
-  document.body.inert = covered;
+  const body = isCovering ? document.body : null;
+  if (body === covered) return;
   const { style } = document.documentElement;
-  if (covered) overflow = style.overflow;
-  style.overflow = covered ? "hidden" : overflow;
+  if (covered) covered.inert = false;
+  else overflow = style.overflow;
+  if (body) body.inert = true;
+  style.overflow = body ? "hidden" : overflow;
+  covered = body;
 }
 
 /** While the page is covered, after the last thing to reach comes the first. */
