@@ -35,7 +35,7 @@ const launcherIcon = icon("");
 const launcherLabel = h("span", {});
 const badge = h("span", "badge");
 export const launcher = button("launcher", null, launcherIcon, launcherLabel, badge);
-export const bubble = labelled(h("div", { className: "nudge", role: "region", hidden: true }), "nudge", "ariaLabel");
+export const bubble = h("div", { className: "nudge", hidden: true });
 
 const avatar = h("span", { className: "avatar", ariaHidden: true });
 const name = h("h2", { id: "name" });
@@ -136,6 +136,7 @@ export function openPanel(takesFocus) {
   opener = root.activeElement ?? document.activeElement;
   panel.hidden = false;
   coverPage();
+  fit();
   // On a touch screen focus in the field would bring up the keyboard, which nobody asked for.
   if (takesFocus) (phone.matches ? panel : input).focus({ preventScroll: true });
 }
