@@ -1,6 +1,9 @@
 //! A request's body: JSON, then members of the right type and size. Every bad member is named, not only the first.
 
+use std::borrow::Cow;
+
 use rouille::Request;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
@@ -32,6 +35,16 @@ pub(super) fn parse<T>(
         Some(parsed) if errors.is_empty() => Ok(parsed),
         _ => Err(ApiError::ValidationFailed { errors }),
     }
+}
+
+/// The member `token` of a body that is a JSON object. Nothing else of it is looked at.
+pub(super) fn token(body: &[u8]) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        token: Cow<'a, str>,
+    }
+    serde_json::from_slice(body).ok().map(|Body { token }| token)
 }
 
 /// The members of one JSON object. An absent member and `null` are the same. Unknown members are ignored.

@@ -20,7 +20,7 @@ pub(super) fn check(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let quota = ctx.snapshot.limits.init(ctx.client(), ctx.monotonic)?;
     let agent_id = ctx.request.get_param("agent_id").unwrap_or_default();
     let agent = &gate::find(ctx, &agent_id)?.agent;
-    let origin = ctx.origin_header();
+    let origin = ctx.origin();
     let allowed = origin.is_some_and(|origin| gate::allows(ctx, agent, origin));
     let hint = match origin {
         _ if allowed => None,

@@ -1,9 +1,10 @@
 //! Who may come in: the agent, the origin, the token. Every route of the widget passes here before anything else.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::Ctx;
 use super::error::ApiError;
+use super::{Ctx, body};
 use crate::chat::Assistant;
 use crate::domain::agent::Agent;
 use crate::domain::origin::Received;
@@ -28,9 +29,14 @@ impl Visit {
 }
 
 /// For the routes with a token: verifies it, and the origin if there is one. A client that is not a browser sends none.
+/// The token may stand in the body instead of the header: a page that sends no such header is not asked for a preflight
+/// (Fetch, "CORS-preflight request"), which saves a round trip before the first word.
 pub(super) fn authorize(ctx: &Ctx<'_>) -> Result<Visit, ApiError> {
-    let token = bearer(ctx.request.header("Authorization"))?;
-    let claims = ctx.app.tokens.verify(token, ctx.now)?;
+    let token = match bearer(ctx.request.header("Authorization")) {
+        Ok(token) => Cow::Borrowed(token),
+        Err(missing) => body::token(ctx.body).ok_or(missing)?,
+    };
+    let claims = ctx.app.tokens.verify(&token, ctx.now)?;
     let assistant = ctx.snapshot.assistants.get(&claims.agent).ok_or(ApiError::InvalidToken)?.clone();
     if let Some(origin) = ctx.origin_header() {
         allow(ctx, &assistant.agent, origin)?;
@@ -40,7 +46,7 @@ pub(super) fn authorize(ctx: &Ctx<'_>) -> Result<Visit, ApiError> {
 
 /// For the routes without a token: an origin that must be there, and the agent by its name.
 pub(super) fn admit<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assistant>, ApiError> {
-    let Some(origin) = ctx.origin_header() else {
+    let Some(origin) = ctx.origin() else {
         tracing::warn!(agent = ?agent_id, request_id = ctx.request_id, "refused: the request has no Origin header");
         return Err(ApiError::OriginMissing { agent: agent_id.to_owned() });
     };

@@ -2,11 +2,12 @@
 
 use rouille::Response;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::error::ApiError;
 use super::{Ctx, Outcome, body, gate, limits};
 use crate::chat::{self, Remaining};
-use crate::domain::agent::{Agent, Appearance};
+use crate::domain::agent::Agent;
 use crate::domain::conversation::{Message, RESUMED_MESSAGES_MAX};
 use crate::domain::id::{ConversationId, VisitorId};
 use crate::domain::time::Timestamp;
@@ -32,7 +33,7 @@ struct Answer<'a> {
     expires_in: u64,
     expires_at: Timestamp,
     resumed: bool,
-    agent: &'a Appearance,
+    agent: &'a RawValue,
     messages: Vec<Message>,
     budget: Remaining,
 }
@@ -59,7 +60,7 @@ pub(super) fn init(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         expires_in: token::LIFETIME.as_secs(),
         expires_at: signed.expires_at,
         resumed: place.resumed,
-        agent: &agent.appearance,
+        agent: &agent.published,
         messages,
         budget: chat::remaining(&agent.budget, &spent),
     };

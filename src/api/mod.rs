@@ -10,6 +10,7 @@ mod body;
 mod check;
 mod cors;
 mod error;
+mod etag;
 mod events;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -22,6 +23,7 @@ mod messages;
 mod places;
 mod reply;
 mod routes;
+mod script;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -92,6 +94,23 @@ impl Ctx<'_> {
 
     fn origin_header(&self) -> Option<&str> {
         self.request.header("Origin")
+    }
+
+    /// Whose page asks: what the header says, else this server's own if the browser says that it is. Browsers send no
+    /// `Origin` with a GET to the page's own server (Fetch, "append a request `Origin` header"), but `Sec-Fetch-Site`, which
+    /// no script can set. Like the header it could be forged by what is no browser, and it grants no more than that.
+    fn origin(&self) -> Option<&str> {
+        let is_own_page =
+            || self.request.method() == "GET" && self.request.header("Sec-Fetch-Site") == Some("same-origin");
+        self.origin_header().or_else(|| is_own_page().then(|| self.own_origin()).flatten())
+    }
+
+    /// Of this server's own origins the one by which this request came.
+    fn own_origin(&self) -> Option<&str> {
+        let own = &self.snapshot.own_origins;
+        let host = self.request.header("Host").unwrap_or_default();
+        let is_asked = |origin: &&Origin| origin.as_str().split_once("://").is_some_and(|(_, name)| name == host);
+        own.iter().find(is_asked).or(own.first()).map(Origin::as_str)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every method, path and endpoint, in one column.
 
 use super::error::ApiError;
-use super::{Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, messages};
+use super::{Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, messages, script};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, ApiError>;
 
@@ -23,7 +23,7 @@ const fn post(path: &'static str, endpoint: Endpoint) -> Route {
     Route { method: "POST", path, endpoint }
 }
 
-const ROUTES: [Route; 11] = [
+const ROUTES: [Route; 12] = [
     post("/v1/widget/init", init::init),
     post("/v1/widget/messages/stream", messages::stream),
     post("/v1/widget/messages", messages::whole),
@@ -34,8 +34,12 @@ const ROUTES: [Route; 11] = [
     get("/healthz", health::healthz),
     get("/readyz", health::readyz),
     get("/openapi.json", assets::openapi),
+    get("/widget.js", script::latest),
     get("/", assets::demo_page),
 ];
+
+/// The script by its hash: one endpoint for all hashes.
+const PINNED_SCRIPT: Route = get("", script::pinned);
 
 /// Scripts and styles of the demo page: one endpoint for all of them.
 const DEMO_FILE: Route = get("", assets::demo_file);
@@ -43,8 +47,10 @@ const DEMO_FILE: Route = get("", assets::demo_file);
 /// The endpoint's answer, or 404, or 405 with what is allowed.
 pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let path = path(ctx.request);
-    let demo_file = assets::is_demo_file(path).then_some(&DEMO_FILE);
-    let route = ROUTES.iter().find(|route| route.path == path).or(demo_file).ok_or(ApiError::NotFound)?;
+    let demo_file = || assets::is_demo_file(path).then_some(&DEMO_FILE);
+    let pinned_script = || script::is_pinned(path).then_some(&PINNED_SCRIPT);
+    let route = ROUTES.iter().find(|route| route.path == path).or_else(demo_file).or_else(pinned_script);
+    let route = route.ok_or(ApiError::NotFound)?;
     let is_widget = path.starts_with(WIDGET);
     match ctx.request.method() {
         "OPTIONS" if is_widget => cors::preflight(ctx),

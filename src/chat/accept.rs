@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::budget::{self, Reservation};
 use super::slots::Slot;
+use super::unknown::offers_lead;
 use super::{Assistant, Chat, HISTORY_MESSAGES_MAX, Remaining, prompt};
-use crate::domain::agent::Budget;
+use crate::domain::agent::{Agent, Budget};
 use crate::domain::conversation::{FinishReason, Message, Page, Question, Usage};
 use crate::domain::id::MessageId;
 use crate::domain::time::Timestamp;
@@ -45,6 +46,7 @@ pub(crate) enum Acceptance {
 
 /// A message that is taken: its slot and its reservation are given back when this is dropped.
 pub(crate) struct Accepted {
+    pub(super) agent: Arc<Agent>,
     pub(super) chain: Arc<Chain>,
     pub(super) prompt: Prompt,
     pub(super) speaker: Speaker,
@@ -66,6 +68,7 @@ pub(crate) struct Replay {
     pub(crate) finish_reason: FinishReason,
     pub(crate) usage: Usage,
     pub(crate) remaining: Remaining,
+    pub(crate) offers_lead: bool,
 }
 
 /// What the conversation has spent in its window, this turn included.
@@ -111,6 +114,7 @@ impl Chat {
             Some(Asked { question, answer: Some(answer), .. }) => {
                 return Ok(Acceptance::Replay(Box::new(Replay {
                     question,
+                    offers_lead: offers_lead(&assistant.agent, &answer.message.content),
                     answer: answer.message,
                     finish_reason: answer.finish_reason,
                     usage: answer.usage,
@@ -129,6 +133,7 @@ impl Chat {
             .map_err(|wait| Refusal::AgentBudget { wait })?;
         let commit = self.enqueue(&speaker, question, is_stored, message, cost, now);
         Ok(Acceptance::Turn(Box::new(Accepted {
+            agent: assistant.agent.clone(),
             chain: assistant.chain.clone(),
             prompt,
             speaker,

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::accept::Accepted;
 use super::budget::estimated_tokens;
+use super::unknown::offers_lead;
 use super::{Chat, Remaining};
 use crate::clock;
+use crate::domain::agent::Agent;
 use crate::domain::conversation::{FinishReason, Question, Status, Usage};
 use crate::domain::id::{ConversationId, MessageId};
 use crate::domain::pieces::Pieces;
@@ -47,6 +49,8 @@ pub(crate) struct Done {
     pub(crate) finish_reason: FinishReason,
     pub(crate) usage: Usage,
     pub(crate) remaining: Remaining,
+    /// The answer says that its author does not know, and the agent has a form for that.
+    pub(crate) offers_lead: bool,
 }
 
 /// Why an answer was not finished. What was said of it until then is stored as partial.
@@ -107,17 +111,18 @@ impl Chat {
             (Err(Ended::ClientLeft), _) => return,
             (Err(Ended::Failed(failure)), _) => TurnEvent::Failed(failure),
             (Ok(_), Err(error)) => TurnEvent::Failed(Failure::Store(error)),
-            (Ok(_), Ok(())) => TurnEvent::Done(done(answer, accepted.tally.remaining(charged_tokens))),
+            (Ok(_), Ok(())) => TurnEvent::Done(done(answer, &accepted.agent, accepted.tally.remaining(charged_tokens))),
         };
         // A client that left now has its answer stored; there is nothing left to stop.
         let _ = emit(event);
     }
 }
 
-fn done(answer: Answer, remaining: Remaining) -> Done {
+fn done(answer: Answer, agent: &Agent, remaining: Remaining) -> Done {
     Done {
         answer: answer.id,
         created_at: answer.created_at,
+        offers_lead: offers_lead(agent, &answer.content),
         content: answer.content,
         finish_reason: answer.finish_reason,
         usage: answer.usage,

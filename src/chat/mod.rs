@@ -13,6 +13,7 @@ mod budget;
 mod generate;
 mod prompt;
 mod slots;
+mod unknown;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -97,7 +97,7 @@ fn builtin_answer(agent: &Agent, hits: &[FaqHit]) -> BuiltinAnswer {
 }
 
 /// "I don't know" in the agent's language, in English for those not listed.
-fn unknown_in(language: &str) -> &'static str {
+pub(super) fn unknown_in(language: &str) -> &'static str {
     match language.split('-').next().unwrap_or_default() {
         "de" => {
             "Das weiß ich leider nicht. Wenn Sie Ihre E-Mail-Adresse hinterlassen, meldet sich jemand aus dem Team bei Ihnen."

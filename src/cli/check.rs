@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::{Options, load, say};
 use crate::config::Config;
 use crate::domain::agent::Agent;
+use crate::widget;
 
 pub(super) fn run(options: &Options) -> ExitCode {
     let config = match load(options) {
@@ -40,7 +41,11 @@ fn describe(agent: &Agent, config: &Config) {
         "  budget           {} messages and {} tokens a conversation, {} tokens a day in all",
         budget.messages, budget.tokens, budget.agent_tokens_per_day,
     ));
-    say(format_args!("  try it           {}", snippet(agent, config)));
+    let server =
+        config.public_url.as_ref().map_or_else(|| format!("http://{}", config.http.listen), ToString::to_string);
+    say(format_args!("  for your page    {}", widget::tag(&server, looks.id.as_str())));
+    say(format_args!("  or, pinned       {}", widget::pinned_tag(&server, looks.id.as_str())));
+    say(format_args!("  try it           {}", call(agent, &server)));
 }
 
 fn origins(agent: &Agent) -> String {
@@ -57,11 +62,7 @@ fn origins(agent: &Agent) -> String {
 }
 
 /// A call that works once the server runs.
-fn snippet(agent: &Agent, config: &Config) -> String {
-    let server = match &config.public_url {
-        Some(url) => url.to_string(),
-        None => format!("http://{}", config.http.listen),
-    };
-    let origin = agent.allowed_origins.exact.first().map_or(server.as_str(), |origin| origin.as_str());
+fn call(agent: &Agent, server: &str) -> String {
+    let origin = agent.allowed_origins.exact.first().map_or(server, |origin| origin.as_str());
     format!("curl --header 'Origin: {origin}' --json '{{\"agent_id\":\"{}\"}}' {server}/v1/widget/init", agent.id())
 }

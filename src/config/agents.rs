@@ -9,8 +9,8 @@ use crate::config::complaint::nearest;
 use crate::config::models::{BUILTIN, MODELS_MAX};
 use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::config::{HOUR, Surroundings, lead_form, rules, urls};
-use crate::domain::agent::{Agent, Appearance, Budget, FAQ_MAX, Faq, Mode, STARTER_PROMPTS_MAX, Side, Theme};
+use crate::config::{HOUR, Surroundings, lead_form, rules, strings, theme, urls};
+use crate::domain::agent::{Agent, Appearance, Budget, Direction, FAQ_MAX, Faq, STARTER_PROMPTS_MAX};
 use crate::domain::id::AgentId;
 use crate::domain::origin::AllowedOrigins;
 
@@ -68,22 +68,31 @@ fn read_one(
     let system_prompt = table.get("system_prompt").paragraphs(SYSTEM_PROMPT_CHARS_MAX);
     let unknown_answer = table.get("unknown_answer").paragraphs(UNKNOWN_ANSWER_CHARS_MAX);
     let models = read_models(&table.get("models"), models, surroundings);
-    let theme = read_theme(&table.table("theme"));
+    let theme = theme::read(&table.table("theme"));
     let lead_form = lead_form::read(&table.table("lead_form"));
     let rules = rules::read(table, lead_form.enabled);
+    let restricted_paths = rules::read_paths(&table.get("restricted_paths"));
+    let language = language.unwrap_or_else(|| "en".to_owned());
+    let direction = table.get("direction").choice(&[("ltr", Direction::Ltr), ("rtl", Direction::Rtl)]);
+    let strings = strings::read(&table.table("strings"), &language);
     let faq = read_faq(table);
     let budget = read_budget(&table.table("budget"), budget);
+    let appearance = Appearance {
+        id: id?,
+        name: name?,
+        direction: direction.unwrap_or_else(|| direction_of(&language)),
+        language,
+        greeting: greeting.unwrap_or_else(|| "Hello! How can I help?".to_owned()),
+        starter_prompts,
+        theme,
+        lead_form,
+        rules,
+        restricted_paths,
+        strings,
+    };
     Some(Agent {
-        appearance: Appearance {
-            id: id?,
-            name: name?,
-            language: language.unwrap_or_else(|| "en".to_owned()),
-            greeting: greeting.unwrap_or_else(|| "Hello! How can I help?".to_owned()),
-            starter_prompts,
-            theme,
-            lead_form,
-            rules,
-        },
+        published: appearance.publish(),
+        appearance,
         allowed_origins,
         system_prompt: system_prompt.unwrap_or_default(),
         faq,
@@ -120,6 +129,21 @@ fn parse_language(text: &str) -> Result<String, String> {
         (false, true) => Err(format!("is not a language tag; write \"{meant}\"")),
         (false, false) => Err("is not a language tag; write one like \"en\", \"de-CH\" or \"pt-BR\"".to_owned()),
     }
+}
+
+/// Whether a language (RFC 5646) is written from right to left: by its script if it names one, else as it mostly is.
+fn direction_of(language: &str) -> Direction {
+    const SCRIPTS: [&str; 8] = ["adlm", "arab", "hebr", "mand", "nkoo", "rohg", "syrc", "thaa"];
+    const LANGUAGES: [&str; 14] =
+        ["ar", "arc", "ckb", "dv", "fa", "he", "iw", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"];
+    let mut subtags = language.split('-').map(str::to_ascii_lowercase);
+    let primary = subtags.next().unwrap_or_default();
+    let script = subtags.find(|subtag| subtag.len() == 4 && subtag.bytes().all(|b| b.is_ascii_alphabetic()));
+    let is_rtl = match script {
+        Some(script) => SCRIPTS.contains(&script.as_str()),
+        None => LANGUAGES.contains(&primary.as_str()),
+    };
+    if is_rtl { Direction::Rtl } else { Direction::Ltr }
 }
 
 fn read_starter_prompts(value: &Value) -> Vec<String> {
@@ -177,36 +201,6 @@ fn read_models(value: &Value, known: &[String], surroundings: &Surroundings) -> 
         chain.push(name.to_owned());
     }
     chain
-}
-
-fn read_theme(theme: &Section) -> Theme {
-    let accent = theme.get("accent").parse(parse_colour);
-    let mode = theme.get("mode").choice(&[("auto", Mode::Auto), ("light", Mode::Light), ("dark", Mode::Dark)]);
-    let side = theme.get("side").choice(&[("right", Side::Right), ("left", Side::Left)]);
-    // From square to as round as the widget's smallest box can be.
-    let radius_px = theme.get("radius_px").integer(0..=32);
-    Theme {
-        accent: accent.unwrap_or_else(|| "#2563eb".to_owned()),
-        mode: mode.unwrap_or(Mode::Auto),
-        side: side.unwrap_or(Side::Right),
-        radius_px: radius_px.unwrap_or(12),
-    }
-}
-
-/// `#rrggbb`, in lower case: it goes into a style, where a freer text could do harm.
-fn parse_colour(text: &str) -> Result<String, String> {
-    let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let digits = text.strip_prefix('#').unwrap_or(text);
-    let lower = digits.to_ascii_lowercase();
-    match (is_hex(digits), digits.len()) {
-        (true, 6) if text.len() == 7 => Ok(format!("#{lower}")),
-        (true, 6) => Err(format!("is not a colour; write \"#{lower}\"")),
-        (true, 3) => {
-            let meant: String = lower.chars().flat_map(|digit| [digit, digit]).collect();
-            Err(format!("is not a colour; write \"#{meant}\""))
-        }
-        _ => Err("is not a colour; write six hexadecimal digits, such as \"#2563eb\"".to_owned()),
-    }
 }
 
 fn read_faq(agent: &Section) -> Vec<Faq> {

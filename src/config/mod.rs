@@ -1,11 +1,12 @@
 //! `widget.toml` and what overrides it, checked: a [`Config`] is valid and never changes, a reload makes another.
 //!
 //! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
-//! stands in one place: where its key is read. `server`, `models`, `agents`, `lead_form` and `rules` read one part of
-//! the file each; `section` and `value` are the cursor that they read with. Knows the settings of other rooms and none
-//! of their work; made by `cli` and `server`, read by `api`.
+//! stands in one place: where its key is read. `server`, `models`, `agents`, `theme`, `lead_form`, `rules`, `cards` and
+//! `strings` read one part of the file each; `section` and `value` are the cursor that they read with. Knows the settings
+//! of other rooms and none of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
+mod cards;
 mod complaint;
 mod lead_form;
 mod leak;
@@ -15,8 +16,10 @@ mod rules;
 mod secret;
 mod section;
 mod server;
+mod strings;
 #[cfg(test)]
 mod tests;
+mod theme;
 mod units;
 mod urls;
 mod value;

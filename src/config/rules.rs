@@ -1,20 +1,24 @@
 //! The `[[agent.rule]]` tables: when the widget does something of its own accord.
 
+use crate::config::cards;
 use crate::config::section::Section;
+use crate::config::value::Value;
 use crate::domain::agent::{Action, RULES_MAX, Rule, Trigger};
 
 const ID_CHARS_MAX: usize = 64;
 /// Beside a launcher more is not read.
 const NUDGE_CHARS_MAX: usize = 200;
 const PATTERN_CHARS_MAX: usize = 200;
+const PATTERNS_MAX: usize = 50;
 
 /// Each parameter, the trigger or action that has it, and a line that would do.
-const PARAMETERS: [(&str, &str, &str); 5] = [
+const PARAMETERS: [(&str, &str, &str); 6] = [
     ("percent", "scroll", "percent = 60"),
     ("seconds", "idle", "seconds = 30"),
     ("pattern", "url", "pattern = \"/pricing*\""),
     ("count", "messages", "count = 3"),
     ("text", "nudge", "text = \"Any questions?\""),
+    ("title", "card", "title = \"Shall we help?\""),
 ];
 
 /// `has_lead_form`: the agent's form is switched on, so a rule can open it.
@@ -32,8 +36,9 @@ pub(super) fn read(agent: &Section, has_lead_form: bool) -> Vec<Rule> {
         let priority = table.get("priority").integer(-1000..=1000).unwrap_or(0);
         // More often than that is never.
         let max_per_visitor = table.get("max_per_visitor").integer(1..=100).unwrap_or(1);
+        let paths = read_paths(&table.get("paths"));
         if let (Some(id), Some(trigger), Some(action)) = (id, trigger, action) {
-            rules.push(Rule { id, trigger, action, priority, max_per_visitor });
+            rules.push(Rule { id, trigger, action, priority, max_per_visitor, paths });
         }
     }
     rules
@@ -82,18 +87,32 @@ fn read_trigger(table: &Section) -> Option<Trigger> {
 }
 
 fn read_action(table: &Section, has_lead_form: bool) -> Option<Action> {
-    let kinds = ["nudge", "lead_form"];
+    let kinds = ["nudge", "lead_form", "card"];
     let value = table.get("action").required("action = \"nudge\"");
     let action = value.choice(&kinds.map(|kind| (kind, kind)))?;
     check_parameters(table, &kinds, action);
-    if action == "nudge" {
-        let text = table.get("text").line(NUDGE_CHARS_MAX)?;
-        return Some(Action::Nudge { text });
+    if action != "card" {
+        table.get("button").refuse("belongs to \"card\"; take it out");
     }
-    if !has_lead_form {
-        value.complain("opens a form that is switched off; write enabled = true under [agent.lead_form]");
+    match action {
+        "nudge" => {
+            let text = table.get("text").line(NUDGE_CHARS_MAX)?;
+            Some(Action::Nudge { text })
+        }
+        "card" => cards::read(table, has_lead_form),
+        _ => {
+            if !has_lead_form {
+                value.complain("opens a form that is switched off; write enabled = true under [agent.lead_form]");
+            }
+            Some(Action::LeadForm)
+        }
     }
-    Some(Action::LeadForm)
+}
+
+/// A list of patterns of paths.
+pub(super) fn read_paths(value: &Value) -> Vec<String> {
+    let items = value.list(PATTERNS_MAX).unwrap_or_default();
+    items.iter().filter_map(|item| item.parse(parse_pattern)).collect()
 }
 
 /// That the parameter of `chosen` is there and those of the others of `kinds` are not.
@@ -101,7 +120,7 @@ fn check_parameters(table: &Section, kinds: &[&str], chosen: &str) {
     for (key, owner, example) in PARAMETERS {
         if owner == chosen {
             table.get(key).required(example);
-        } else if kinds.contains(&owner) {
+        } else if kinds.contains(&owner) && !(key == "text" && chosen == "card") {
             table.get(key).refuse(&format!("belongs to \"{owner}\", and this rule has \"{chosen}\"; take it out"));
         }
     }

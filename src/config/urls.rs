@@ -86,6 +86,26 @@ pub(super) fn web_url(text: &str) -> Result<String, String> {
     }
 }
 
+/// Where a button may lead: an absolute URL of a harmless scheme, or a path on the page's own site.
+pub(super) fn link(text: &str) -> Result<String, String> {
+    let advice = "is not a link that is allowed; write a URL that begins with https://, http://, mailto: or tel:, without a \
+                  name before the host, or a path that begins with one \"/\"";
+    let is_path = text.starts_with('/') && !text.starts_with("//") && !text.starts_with("/\\");
+    let is_harmless = |url: &Url| {
+        ["https", "http", "mailto", "tel"].contains(&url.scheme())
+            && url.username().is_empty()
+            && url.password().is_none()
+    };
+    if text.chars().count() > URL_CHARS_MAX || text.chars().any(char::is_control) {
+        return Err(advice.to_owned());
+    }
+    match Url::parse(text) {
+        Ok(url) if is_harmless(&url) => Ok(url.into()),
+        Err(_) if is_path => Ok(text.to_owned()),
+        _ => Err(advice.to_owned()),
+    }
+}
+
 pub(super) fn is_http(url: &str) -> bool {
     ["https://", "http://"]
         .iter()

@@ -2,9 +2,11 @@
 //!
 //! What a visitor's browser may know of it ([`Appearance`]) serialises under the contract's names; the rest stays here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::domain::id::AgentId;
 use crate::domain::origin::AllowedOrigins;
@@ -12,10 +14,14 @@ use crate::domain::origin::AllowedOrigins;
 pub(crate) const STARTER_PROMPTS_MAX: usize = 6;
 pub(crate) const RULES_MAX: usize = 20;
 pub(crate) const FAQ_MAX: usize = 1000;
+/// A card with more is not read.
+pub(crate) const CARD_BUTTONS_MAX: usize = 2;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Agent {
     pub(crate) appearance: Appearance,
+    /// The appearance as JSON: written once, and sent with every conversation.
+    pub(crate) published: Box<RawValue>,
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) system_prompt: String,
     pub(crate) faq: Vec<Faq>,
@@ -32,6 +38,14 @@ impl Agent {
     }
 }
 
+impl Appearance {
+    /// As a browser is told it.
+    pub(crate) fn publish(&self) -> Box<RawValue> {
+        // Nothing in it can fail to be written: no map has a key that is not a text.
+        serde_json::value::to_raw_value(self).unwrap_or_default()
+    }
+}
+
 /// The `agent` object of the contract (section 4): all that a browser is told.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Appearance {
@@ -39,21 +53,53 @@ pub(crate) struct Appearance {
     pub(crate) name: String,
     /// A BCP 47 tag, such as `en` or `de-CH`.
     pub(crate) language: String,
+    pub(crate) direction: Direction,
     pub(crate) greeting: String,
     pub(crate) starter_prompts: Vec<String>,
     pub(crate) theme: Theme,
     pub(crate) lead_form: LeadForm,
     pub(crate) rules: Vec<Rule>,
+    /// Patterns of paths on which the widget does not appear.
+    pub(crate) restricted_paths: Vec<String>,
+    /// All that the widget says of its own accord, by key.
+    pub(crate) strings: BTreeMap<&'static str, String>,
+}
+
+/// How the widget's own words are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    Ltr,
+    Rtl,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Theme {
-    /// `#rrggbb`.
+    /// Of the launcher and the panel's head, `#rrggbb`.
+    pub(crate) color: String,
+    /// Of what the visitor says and presses, `#rrggbb`.
     pub(crate) accent: String,
     pub(crate) mode: Mode,
     pub(crate) side: Side,
     /// 0–32.
     pub(crate) radius_px: u8,
+    /// From the corner of the window, 0–200.
+    pub(crate) offset_x_px: u8,
+    pub(crate) offset_y_px: u8,
+    /// Beside the launcher's icon; it may be empty.
+    pub(crate) launcher_label: String,
+    pub(crate) launcher_icon: Icon,
+    /// The URL of a picture; none: the first letter of the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) avatar: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Icon {
+    Chat,
+    Help,
+    Spark,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -117,6 +163,8 @@ pub(crate) struct Rule {
     pub(crate) priority: i32,
     /// How often one visitor may see it, 1–100.
     pub(crate) max_per_visitor: u32,
+    /// Patterns of the paths on which it applies; none: everywhere.
+    pub(crate) paths: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -142,6 +190,37 @@ pub(crate) enum Action {
         text: String,
     },
     LeadForm,
+    /// Show this beside the launcher, or in the conversation if that is open.
+    Card {
+        title: String,
+        /// It may be empty.
+        text: String,
+        /// One or two.
+        buttons: Vec<CardButton>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct CardButton {
+    pub(crate) label: String,
+    #[serde(flatten)]
+    pub(crate) does: Press,
+}
+
+/// What a card's button does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "does", rename_all = "snake_case")]
+pub(crate) enum Press {
+    /// Opens an address: absolute, or a path of the page's site.
+    Url {
+        url: String,
+    },
+    /// Says this for the visitor.
+    Message {
+        text: String,
+    },
+    LeadForm,
+    Dismiss,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,24 +251,40 @@ pub(crate) struct Budget {
 #[cfg(test)]
 pub(crate) fn sample() -> Agent {
     let faq = |question: &str, answer: &str| Faq { question: question.into(), answer: answer.into(), url: None };
-    Agent {
-        appearance: Appearance {
-            id: AgentId::parse("demo").unwrap(),
-            name: "Demo".into(),
-            language: "en".into(),
-            greeting: String::new(),
-            starter_prompts: Vec::new(),
-            theme: Theme { accent: "#000000".into(), mode: Mode::Auto, side: Side::Right, radius_px: 0 },
-            lead_form: LeadForm {
-                enabled: false,
-                title: String::new(),
-                submit_label: String::new(),
-                thanks: String::new(),
-                consent: None,
-                fields: Vec::new(),
-            },
-            rules: Vec::new(),
+    let appearance = Appearance {
+        id: AgentId::parse("demo").unwrap(),
+        name: "Demo".into(),
+        language: "en".into(),
+        direction: Direction::Ltr,
+        greeting: String::new(),
+        starter_prompts: Vec::new(),
+        theme: Theme {
+            color: "#000000".into(),
+            accent: "#000000".into(),
+            mode: Mode::Auto,
+            side: Side::Right,
+            radius_px: 0,
+            offset_x_px: 0,
+            offset_y_px: 0,
+            launcher_label: String::new(),
+            launcher_icon: Icon::Chat,
+            avatar: None,
         },
+        lead_form: LeadForm {
+            enabled: false,
+            title: String::new(),
+            submit_label: String::new(),
+            thanks: String::new(),
+            consent: None,
+            fields: Vec::new(),
+        },
+        rules: Vec::new(),
+        restricted_paths: Vec::new(),
+        strings: BTreeMap::new(),
+    };
+    Agent {
+        published: appearance.publish(),
+        appearance,
         allowed_origins: AllowedOrigins::default(),
         system_prompt: "Be brief.".into(),
         faq: vec![faq("Where are you?", "In Bremen."), faq("What does it cost?", "Nothing.")],

@@ -90,3 +90,30 @@ fn it_stores_nothing() {
     assert_eq!(db::count(&site.server.data(), "select count(*) from visitors"), 0);
     assert_eq!(db::count(&site.server.data(), "select count(*) from conversations"), 0);
 }
+
+#[test]
+fn the_looks_are_served_as_they_are_configured() {
+    let site = Site::with(|config| {
+        config.agent("demo").text("language", "ar").set("restricted_paths", "[\"/checkout*\"]").table(
+            "[agent.theme]\ncolor = \"#0F766E\"\noffset_x_px = 0\nlauncher_label = \"Ask\"\n\
+             [agent.strings]\nlauncher = \"Ask us\"\n\
+             [[agent.rule]]\nid = \"c\"\ntrigger = \"exit_intent\"\naction = \"card\"\ntitle = \"Wait\"\npaths = [\"/shop*\"]\n\
+             [[agent.rule.button]]\nlabel = \"Prices\"\ndoes = \"url\"\nurl = \"/prices\"\n\
+             [[agent.rule.button]]\nlabel = \"No\"\ndoes = \"dismiss\"\n",
+        );
+    });
+    let response = config(&site, None);
+    let agent = response.expect(200);
+    assert_eq!(agent["direction"], "rtl");
+    assert_eq!(agent["restricted_paths"][0], "/checkout*");
+    assert_eq!(agent["strings"]["launcher"], "Ask us");
+    assert!(agent["strings"]["send"].is_string());
+    let theme = &agent["theme"];
+    assert_eq!((&theme["color"], &theme["accent"]), (&"#0f766e".into(), &"#2563eb".into()));
+    assert_eq!((&theme["offset_x_px"], &theme["offset_y_px"]), (&0.into(), &20.into()));
+    let rule = &agent["rules"][0];
+    assert_eq!((&rule["action"], &rule["title"], &rule["text"]), (&"card".into(), &"Wait".into(), &"".into()));
+    assert_eq!(rule["paths"][0], "/shop*");
+    assert_eq!(rule["buttons"][0], serde_json::json!({"label": "Prices", "does": "url", "url": "/prices"}));
+    assert_eq!(rule["buttons"][1], serde_json::json!({"label": "No", "does": "dismiss"}));
+}

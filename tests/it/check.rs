@@ -76,3 +76,34 @@ fn it_shares_the_limit_of_init() {
     assert_eq!(refused.must("Access-Control-Allow-Origin"), "*");
     site.call(&init_request("demo", json!({})).origin(ORIGIN)).refused(429, "rate_limited");
 }
+
+#[test]
+fn a_page_of_the_server_itself_may_ask_without_an_origin() {
+    let site = Site::with(|config| {
+        config.agent("demo").origins(&["self"]);
+    });
+    let own = format!("http://{}", site.address());
+    let request = |target: &str, fetch_site: &str| {
+        Request::get(target).header("Host", &site.address().to_string()).header("Sec-Fetch-Site", fetch_site)
+    };
+    let answer = site.call(&request("/v1/widget/check?agent_id=demo", "same-origin"));
+    assert_eq!(answer.expect(200)["origin"], own);
+    assert_eq!(answer.expect(200)["allowed"], true);
+    site.call(&request("/v1/widget/config?agent_id=demo", "same-origin")).expect(200);
+    for elsewhere in ["same-site", "cross-site", "none", ""] {
+        let refused = site.call(&request("/v1/widget/config?agent_id=demo", elsewhere));
+        refused.refused(403, "origin_missing");
+    }
+    // An origin that is there is the one that counts.
+    let other = request("/v1/widget/config?agent_id=demo", "same-origin").origin("https://www.example.net");
+    site.call(&other).refused(403, "origin_not_allowed");
+    let post = Request::post("/v1/widget/init", &json!({"agent_id": "demo"})).header("Sec-Fetch-Site", "same-origin");
+    site.call(&post).refused(403, "origin_missing");
+}
+
+#[test]
+fn an_agent_that_does_not_list_the_server_itself_does_not_serve_its_pages() {
+    let site = SITE.get();
+    let request = Request::get("/v1/widget/config?agent_id=demo").header("Sec-Fetch-Site", "same-origin");
+    site.call(&request).refused(403, "origin_not_allowed");
+}

@@ -77,7 +77,19 @@ fn check_prints_what_each_agent_serves_and_how_to_call_it() {
     let output = run(&config.to_toml(), &["check"], &[]);
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{told}{}", text(&output.stderr));
-    for word in ["valid", "demo", "Ada", "other", ORIGIN, "https://other.example", "fake", "curl", "/v1/widget/init"] {
+    for word in [
+        "valid",
+        "demo",
+        "Ada",
+        "other",
+        ORIGIN,
+        "https://other.example",
+        "fake",
+        "curl",
+        "/v1/widget/init",
+        "/widget.js",
+        "integrity=",
+    ] {
         assert!(told.contains(word), "{word} in\n{told}");
     }
 }

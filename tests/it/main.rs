@@ -22,6 +22,7 @@ mod messages;
 mod origins;
 mod overload;
 mod resume;
+mod script;
 mod stream;
 mod tls;
 mod tokens;

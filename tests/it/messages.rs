@@ -154,3 +154,25 @@ fn a_link_of_the_faq_is_told_with_the_answer() {
     let text = site.init("demo").ask("What are the prices?").text();
     assert!(text.contains("From 10 euros.") && text.contains("https://www.example.com/prices"), "{text}");
 }
+
+#[test]
+fn an_answer_that_does_not_know_offers_the_lead_form_each_time_it_is_told() {
+    let site = Site::with(|config| {
+        config
+            .agent("demo")
+            .models(&["builtin"])
+            .faq("Where is the key?", "Under the mat.")
+            .table("[agent.lead_form]\n");
+        config.agent("other").models(&["builtin"]);
+    });
+    let visitor = site.init("demo");
+    let unknown = json!({"content": "Tell me of quantum gravity", "client_message_id": "q1"});
+    for _ in 0..2 {
+        assert_eq!(visitor.post("/v1/widget/messages", &unknown).expect(200)["offer_lead"], true);
+        let Ok(mut stream) = visitor.stream(&unknown) else { panic!("refused") };
+        assert_eq!(stream.rest().done()["offer_lead"], true);
+    }
+    assert_eq!(visitor.say("Where is the key?").expect(200)["offer_lead"], false);
+    let without_form = site.init("other");
+    assert_eq!(without_form.say("Tell me of quantum gravity").expect(200)["offer_lead"], false);
+}

@@ -8,17 +8,18 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "config", "model"]),
+    ("cli", &["server", "config", "model", "widget"]),
     ("server", &["api", "chat", "config", "http", "model", "store"]),
-    ("api", &["chat", "config", "http", "model", "store"]),
+    ("api", &["chat", "config", "http", "model", "store", "widget"]),
     ("chat", &["model", "store"]),
     ("model", &[]),
     ("store", &[]),
     ("http", &[]),
+    ("widget", &[]),
 ];
 
 /// The configuration hands each room its own settings.

@@ -264,3 +264,29 @@ fn a_token_ends_with_its_agent() {
     refuse(&site, demo.token(), "invalid_token", "an agent that is gone");
     assert!(is_good(&other, other.token()));
 }
+
+#[test]
+fn a_token_in_the_body_is_as_good_as_one_in_the_header() {
+    let site = SITE.get();
+    let visitor = site.init("demo");
+    let post = |path: &str, body: Value| {
+        let request = Request::new("POST", path).origin(ORIGIN).header("Content-Type", "text/plain;charset=UTF-8");
+        site.call(&request.body(body.to_string()))
+    };
+    let token = visitor.token();
+    post("/v1/widget/messages", json!({"content": "Hello", "token": token})).expect(200);
+    post("/v1/widget/leads", json!({"email": "ada@example.com", "token": token})).expect(201);
+    post("/v1/widget/events", json!({"type": "launcher_open", "token": token})).expect(202);
+    let turn = post("/v1/widget/messages/stream", json!({"content": "Hello again", "token": token}));
+    assert_eq!(turn.status, 200);
+    for (body, code) in [
+        (json!({"type": "launcher_open"}), "missing_token"),
+        (json!({"type": "launcher_open", "token": 1}), "missing_token"),
+        (json!({"type": "launcher_open", "token": "x.y.z"}), "invalid_token"),
+    ] {
+        post("/v1/widget/events", body).refused(401, code);
+    }
+    // The header is the one that counts.
+    let body = json!({"type": "launcher_open", "token": token});
+    visitor.with_token("x.y.z").event(&body).refused(401, "invalid_token");
+}

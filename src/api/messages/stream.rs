@@ -33,6 +33,7 @@ enum Event<'a> {
         finish_reason: FinishReason,
         usage: Usage,
         budget: Remaining,
+        offer_lead: bool,
     },
     Error {
         code: &'static str,
@@ -72,6 +73,7 @@ pub(super) fn replay(replay: Replay, conversation: ConversationId, reply: Reply,
         finish_reason: replay.finish_reason,
         usage: replay.usage,
         remaining: replay.remaining,
+        offers_lead: replay.offers_lead,
         content: String::new(),
     };
     // A client that leaves needs no more of it.
@@ -175,6 +177,7 @@ fn done(done: &Done) -> Event<'static> {
         finish_reason: done.finish_reason,
         usage: done.usage,
         budget: done.remaining,
+        offer_lead: done.offers_lead,
     }
 }
 

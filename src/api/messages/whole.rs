@@ -21,6 +21,7 @@ struct Answer {
     finish_reason: FinishReason,
     usage: Usage,
     budget: Remaining,
+    offer_lead: bool,
 }
 
 #[derive(Serialize)]
@@ -75,6 +76,7 @@ pub(super) fn replay(replay: Replay, quota: Quota) -> Response {
             finish_reason: replay.finish_reason,
             usage: replay.usage,
             budget: replay.remaining,
+            offer_lead: replay.offers_lead,
         },
         quota,
     )
@@ -95,6 +97,7 @@ fn answer(done: Done, question: Question, quota: Quota) -> Response {
             finish_reason: done.finish_reason,
             usage: done.usage,
             budget: done.remaining,
+            offer_lead: done.offers_lead,
         },
         quota,
     )

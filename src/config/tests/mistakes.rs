@@ -443,7 +443,7 @@ fn an_unknown_key_is_a_mistake_with_a_did_you_mean() {
     );
     check_agent(
         "\"a b\" = 1",
-        "5 agent[0].\"a b\": is not a key of [[agent]]; it has: id, name, language, greeting, starter_prompts, allowed_origins, system_prompt, unknown_answer, models, theme, lead_form, rule, faq, budget",
+        "5 agent[0].\"a b\": is not a key of [[agent]]; it has: id, name, language, greeting, starter_prompts, allowed_origins, system_prompt, unknown_answer, models, theme, lead_form, rule, restricted_paths, direction, strings, faq, budget",
     );
 }
 

@@ -1,0 +1,71 @@
+/**
+ * The page that the widget is on: which agent it asked for, what it is told, and the end of all listening. There is one widget
+ * on a page, so its parts are modules with a state of their own.
+ */
+
+/** Only while this script runs for the first time is it known which tag it came from. */
+const tag = document.currentScript ?? document.querySelector('script[src*="/widget.js"]');
+const address = new URL(tag.src);
+
+/** Whose API this script talks to: the one that it came from. */
+export const server = address.origin;
+/** Tag managers strip unknown attributes, so there are three ways to say it. */
+export const agentId = tag.dataset.agentId ?? address.searchParams.get("agent") ?? window.widgetdSettings?.agentId;
+
+/** The element that holds the widget. */
+export const host = document.createElement("div");
+host.id = "widgetd";
+// A page's `* { … !important }` matches it; only its own style is stronger.
+host.style.setProperty("all", "initial", "important");
+
+const life = new AbortController();
+
+/** Listens until the widget is destroyed. */
+export function listen(target, type, listener, options) {
+  target.addEventListener(type, listener, { signal: life.signal, ...options });
+}
+
+/** Does it every so many milliseconds until then. */
+export function every(ms, action) {
+  const timer = setInterval(action, ms);
+  life.signal.addEventListener("abort", () => clearInterval(timer));
+}
+
+/** Puts the host on the page, beside the body, which some pages replace. Whoever removes it finds it there again. */
+export function attach() {
+  document.documentElement.append(host);
+  new MutationObserver(() => {
+    if (!host.isConnected && !life.signal.aborted) document.documentElement.append(host);
+  }).observe(document.documentElement, { childList: true });
+}
+
+export function destroy() {
+  life.abort();
+  host.remove();
+}
+
+const listeners = {};
+
+/** `listener(detail)` is told of every event of this name; the function that it gives ends that. */
+export function on(name, listener) {
+  (listeners[name] ??= new Set()).add(listener);
+  return () => listeners[name].delete(listener);
+}
+
+/** Tells the listeners, and the page by an event of the host that bubbles. A listener that fails is the page's affair. */
+export function emit(name, detail = {}) {
+  for (const listener of listeners[name] ?? []) {
+    try {
+      listener(detail);
+    } catch (error) {
+      console.error(error);
+    }
+  }
+  host.dispatchEvent(new CustomEvent(`widgetd:${name}`, { detail, bubbles: true, composed: true }));
+}
+
+/** Where the visitor is. Queries are left out: they hold what is nobody's business. */
+export function place() {
+  const referrer = document.referrer ? new URL(document.referrer).origin : undefined;
+  return { url: location.origin + location.pathname, title: document.title, referrer };
+}
