@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 /** What a page can be told: what its `<html>`, `<head>` and `<body>` hold, its headers, its bytes' encoding. */
 const PLAIN = { html: 'lang="en"', head: "", body: null, headers: {}, charset: "utf-8", encoding: "utf8" };
 
+const VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">';
 const BODY = `<main>
   <h1>Teapots</h1>
   <p>We sell teapots. <a href="#first" id="first">All teapots</a> <button type="button" id="buy">Buy one</button></p>
@@ -47,7 +48,7 @@ export async function startSite() {
 }
 
 function htmlOf({ html, head, body }, tags) {
-  return `<!doctype html><html ${html}><head><title>Teapots</title>${head}</head><body>${body ?? BODY}${tags}</body></html>`;
+  return `<!doctype html><html ${html}><head><title>Teapots</title>${VIEWPORT}${head}</head><body>${body ?? BODY}${tags}</body></html>`;
 }
 
 /** Allows the widget's script and its API, and nothing else: not even styles, nor a Trusted Types policy. */
