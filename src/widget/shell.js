@@ -67,8 +67,9 @@ export const say = (text) => (status.textContent = text);
 
 /** What had the focus before the panel opened. */
 let opener = null;
-/** The body that the panel covers, and how the page scrolled before. */
+/** The body that the panel covers, and how the page was before. */
 let covered = null;
+let inert = false;
 let overflow = "";
 export let unread = 0;
 
@@ -159,9 +160,12 @@ export function coverPage() {
   const body = isCovering ? document.body : null;
   if (body === covered) return;
   const { style } = document.documentElement;
-  if (covered) covered.inert = false;
+  if (covered) covered.inert = inert;
   else overflow = style.overflow;
-  if (body) body.inert = true;
+  if (body) {
+    inert = body.inert;
+    body.inert = true;
+  }
   style.overflow = body ? "hidden" : overflow;
   covered = body;
 }
