@@ -37,14 +37,14 @@ const ROUTES: [Route; 11] = [
     get("/", assets::demo_page),
 ];
 
-/// Scripts and styles of the demo page: one endpoint for all of them.
-const DEMO_FILE: Route = get("", assets::demo_file);
+/// The demo page's other paths, its scripts, styles and pictures: one endpoint for all of them.
+const OF_DEMO: Route = get("", assets::of_demo);
 
 /// The endpoint's answer, or 404, or 405 with what is allowed.
 pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let path = path(ctx.request);
-    let demo_file = assets::is_demo_file(path).then_some(&DEMO_FILE);
-    let route = ROUTES.iter().find(|route| route.path == path).or(demo_file).ok_or(ApiError::NotFound)?;
+    let of_demo = assets::is_of_demo(path).then_some(&OF_DEMO);
+    let route = ROUTES.iter().find(|route| route.path == path).or(of_demo).ok_or(ApiError::NotFound)?;
     let is_widget = path.starts_with(WIDGET);
     match ctx.request.method() {
         "OPTIONS" if is_widget => cors::preflight(ctx),

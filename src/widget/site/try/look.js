@@ -19,9 +19,7 @@ export function lookGroup() {
   };
   watch(() => {
     const { theme } = agent();
-    // Left out, it is the accent.
-    const values = { ...theme, color: theme.color ?? theme.accent };
-    for (const [key, control] of Object.entries(controls)) control.show(values[key]);
+    for (const [key, control] of Object.entries(controls)) control.show(theme[key]);
   });
   return group("Look", ...Object.values(controls).map(({ node }) => node));
 }

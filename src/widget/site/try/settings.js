@@ -14,6 +14,7 @@ let configured = {
   rules: [],
   theme: {
     accent: "#2563eb",
+    color: "#2563eb",
     mode: "auto",
     side: "right",
     radius_px: 12,
@@ -37,7 +38,10 @@ export async function loadAgent() {
 
 /** The agent as the widget has it now. */
 export function agent() {
-  return { ...configured, ...changed, theme: { ...configured.theme, ...changed.theme } };
+  const theme = { ...configured.theme, ...changed.theme };
+  // A colour that was not configured of its own is the accent.
+  if (!changed.theme.color && configured.theme.color === configured.theme.accent) theme.color = theme.accent;
+  return { ...configured, ...changed, theme };
 }
 
 /** Only what differs from the configuration. */
@@ -61,8 +65,7 @@ export function change(part) {
 export function undoAll() {
   changed = { theme: {} };
   const { language, direction, greeting, strings, rules, theme } = configured;
-  // A colour that is not configured follows the accent: it has to be taken away, not only left out.
-  widgetd("set", { language, direction, greeting, strings, rules, theme: { color: undefined, ...theme } });
+  widgetd("set", { language, direction, greeting, strings, rules, theme });
   tell();
 }
 

@@ -7,6 +7,7 @@ export const TRANSLATIONS = {
     greeting: "Guten Tag! Ich bin der Demo-Agent von widgetd. Was möchten Sie wissen?",
     strings: {
       launcher: "Schreiben Sie uns",
+      subtitle: "KI-Assistent",
       new_conversation: "Neues Gespräch",
       leave_email: "E-Mail-Adresse hinterlassen",
       close: "Schließen",
@@ -16,7 +17,7 @@ export const TRANSLATIONS = {
       suggestions: "Vorschläge",
       placeholder: "Nachricht schreiben",
       send: "Senden",
-      stop: "Anhalten",
+      stop_reply: "Anhalten",
       jump: "Neueste Nachrichten",
       copy: "Kopieren",
       copied: "Kopiert",
@@ -34,6 +35,7 @@ export const TRANSLATIONS = {
     greeting: "مرحبًا! أنا المساعد التجريبي لـ widgetd. ماذا تريد أن تعرف؟",
     strings: {
       launcher: "تحدث معنا",
+      subtitle: "مساعد بالذكاء الاصطناعي",
       new_conversation: "محادثة جديدة",
       leave_email: "اترك بريدك الإلكتروني",
       close: "إغلاق",
@@ -43,7 +45,7 @@ export const TRANSLATIONS = {
       suggestions: "اقتراحات",
       placeholder: "اكتب رسالة",
       send: "إرسال",
-      stop: "إيقاف",
+      stop_reply: "إيقاف",
       jump: "أحدث الرسائل",
       copy: "نسخ",
       copied: "تم النسخ",
