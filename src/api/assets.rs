@@ -49,12 +49,22 @@ const SITE_FILES: [(&str, &str); 30] = site_files![
     "try/drawer.js",
     "try/events.js",
     "try/language.js",
+    "try/languages.js",
     "try/look.js",
     "try/settings.js",
     "try/snippets.js",
     "try/toml.js",
-    "try/translations.js",
 ];
+
+/// The widget's words, as [`SITE_FILES`]: the page lets one try each language.
+macro_rules! words_files {
+    ($($name:literal),+ $(,)?) => {
+        [$((concat!("/site/words/", $name), include_str!(concat!("../widget/words/", $name)))),+]
+    };
+}
+
+const WORDS_FILES: [(&str, &str); 8] =
+    words_files!["ar.json", "de.json", "en.json", "es.json", "fr.json", "it.json", "nl.json", "pt.json"];
 
 pub(super) fn openapi(_: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(Response::from_data("application/json; charset=utf-8", include_str!("openapi.json")).into())
@@ -101,6 +111,7 @@ pub(super) fn of_demo(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     };
     let content_type = match path.rsplit_once('.') {
         Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "json")) => "application/json; charset=utf-8",
         Some((_, "svg")) => "image/svg+xml",
         _ => "text/javascript; charset=utf-8",
     };
@@ -108,7 +119,7 @@ pub(super) fn of_demo(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 fn file(path: &str) -> Option<&'static str> {
-    SITE_FILES.iter().chain(&DEMO_FILES).find(|(known, _)| *known == path).map(|(_, body)| *body)
+    SITE_FILES.iter().chain(&WORDS_FILES).chain(&DEMO_FILES).find(|(known, _)| *known == path).map(|(_, body)| *body)
 }
 
 /// Something of the demo page, while the demo agent is configured.

@@ -8,10 +8,19 @@ static SITE: Shared = Shared::new(Site::start);
 
 const PATHS: [&str; 4] = ["/", "/products", "/pricing", "/checkout"];
 
-/// The paths of all files of the site but its page, as they are served.
+/// The paths of all files of the site but its page, and of the widget's words, as they are served.
 fn file_paths() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/widget/site");
-    let mut folders = vec![root.clone()];
+    let widget = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/widget");
+    let mut paths = paths_below(&widget.join("site"), "/site");
+    paths.retain(|path| path != "/site/index.html");
+    paths.extend(paths_below(&widget.join("words"), "/site/words"));
+    assert!(paths.len() > 10, "{paths:?}");
+    paths
+}
+
+/// The files in `root` and its folders, by their paths below `prefix`.
+fn paths_below(root: &Path, prefix: &str) -> Vec<String> {
+    let mut folders = vec![root.to_owned()];
     let mut paths = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -19,12 +28,10 @@ fn file_paths() -> Vec<String> {
             if path.is_dir() {
                 folders.push(path);
             } else {
-                paths.push(format!("/site/{}", path.strip_prefix(&root).unwrap().display()));
+                paths.push(format!("{prefix}/{}", path.strip_prefix(root).unwrap().display()));
             }
         }
     }
-    paths.retain(|path| path != "/site/index.html");
-    assert!(paths.len() > 10, "{paths:?}");
     paths
 }
 
@@ -46,6 +53,7 @@ fn the_demo_page_and_its_files_are_there_while_the_demo_agent_is() {
         let content_type = match path.rsplit_once('.') {
             Some((_, "css")) => "text/css; charset=utf-8",
             Some((_, "js")) => "text/javascript; charset=utf-8",
+            Some((_, "json")) => "application/json; charset=utf-8",
             Some((_, "svg")) => "image/svg+xml",
             _ => "text/html; charset=utf-8",
         };

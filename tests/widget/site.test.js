@@ -1,13 +1,13 @@
 // The parts of the demo page's shop and drawer that need no browser.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 
 import { KITES, WINDS, flies, kiteById } from "../../src/widget/site/kites.js";
 import { PAGES, addressOf, pageAt } from "../../src/widget/site/pages.js";
+import { LANGUAGES } from "../../src/widget/site/try/languages.js";
 import { toToml } from "../../src/widget/site/try/toml.js";
-import { TRANSLATIONS } from "../../src/widget/site/try/translations.js";
 
 const at = (address) => new URL(address, "http://127.0.0.1:8080");
 
@@ -51,12 +51,12 @@ test("the kite that is advised flies in that wind", () => {
 test("what was tried reads as widget.toml: only what is set, with quotes escaped", () => {
   assert.equal(
     toToml({ language: "de", direction: undefined, theme: { radius_px: 4, launcher_label: 'Say "hi"' }, strings: { send: "Los" } }),
-    'language = "de"\n\n[agent.theme]\nradius_px = 4\nlauncher_label = "Say \\"hi\\""\n\n[agent.strings]\nsend = "Los"',
+    'language = "de"\n\n[agent.theme]\nradius_px = 4\nlauncher_label = "Say \\"hi\\""',
   );
   assert.equal(toToml({ theme: { color: undefined } }), "");
 });
 
-test("every translation has the same texts", () => {
-  const keys = Object.values(TRANSLATIONS).map(({ strings }) => Object.keys(strings).sort());
-  for (const others of keys) assert.deepEqual(others, keys[0]);
+test("every language that the widget has words in can be tried, and no other", () => {
+  const files = readdirSync(new URL("../../src/widget/words/", import.meta.url));
+  assert.deepEqual(Object.keys(LANGUAGES).map((language) => `${language}.json`).sort(), files.sort());
 });

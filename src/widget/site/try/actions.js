@@ -5,30 +5,33 @@ import { widgetd } from "../queue.js";
 import { button, group } from "./controls.js";
 import { agent, change } from "./settings.js";
 
-let cards = 0;
+/** A card is what a rule does: this one is due at once, on any page, as often as one likes to see it. */
+const CARD = {
+  id: "try-card",
+  trigger: "url",
+  pattern: "*",
+  paths: [],
+  priority: 1000,
+  max_per_visitor: 1_000_000,
+  action: "card",
+  title: "Rather talk to a person?",
+  text: "Leave your address, and somebody will write to you.",
+  buttons: [
+    { label: "Leave my address", does: "lead_form" },
+    { label: "Not now", does: "dismiss" },
+  ],
+};
 
-/** A card is what a rule does: this one is due at once, on any page. Each time it is another, so that no cap holds it back. */
 function showCard() {
-  const rule = {
-    id: `try-card-${++cards}-${Date.now()}`,
-    trigger: "url",
-    pattern: "*",
-    paths: [],
-    priority: 1000,
-    max_per_visitor: 1,
-    action: "card",
-    title: "Rather talk to a person?",
-    text: "Leave your address, and somebody will write to you.",
-    buttons: [
-      { label: "Leave my address", does: "lead_form" },
-      { label: "Not now", does: "dismiss" },
-    ],
-  };
   widgetd("close");
-  change({ rules: [...agent().rules.filter(({ id }) => !id.startsWith("try-card-")), rule] });
+  change({ rules: [...agent().rules.filter((rule) => rule !== CARD), CARD] });
 }
 
 export function actionsGroup() {
+  // Once it is shown the rule goes, lest it greets one on every page.
+  widgetd("on", "trigger", ({ rule }) => {
+    if (rule === CARD.id) change({ rules: undefined });
+  });
   return group(
     "Commands",
     h(

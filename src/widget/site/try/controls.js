@@ -40,7 +40,14 @@ export function text(label, longest, onChange) {
   return { node: row(label, input), show };
 }
 
-/** One of a few, all of them in sight: pairs of a value and what to call it. */
+/** One of many: pairs of a value and what to call it. */
+export function select(label, values, onChange) {
+  const options = values.map(([value, name]) => h("option", { value }, name));
+  const list = h("select", { onchange: () => onChange(list.value) }, ...options);
+  return { node: row(label, list), show: (value) => (list.value = value) };
+}
+
+/** One of a few, all of them in sight: pairs as before. */
 export function choice(label, values, onChange) {
   const name = `try-${++made}`;
   const radios = values.map(([value]) => h("input", { type: "radio", name, value, onchange: () => onChange(value) }));

@@ -2,9 +2,9 @@
 
 import { h } from "../element.js";
 import { button, group } from "./controls.js";
+import { directionOf } from "./languages.js";
 import { changes, watch } from "./settings.js";
 import { toToml } from "./toml.js";
-import { TRANSLATIONS } from "./translations.js";
 
 const SHOWN_MS = 2000;
 
@@ -43,7 +43,7 @@ export function snippetsGroup() {
   watch(() => {
     const { direction, ...others } = changes();
     // A language brings its own.
-    const isItsOwn = TRANSLATIONS[others.language]?.direction === direction;
+    const isItsOwn = directionOf(others.language) === direction;
     settings.show(toToml(isItsOwn ? others : { direction, ...others }) || "# Nothing is changed.");
   });
   return group("For your own site", tag.node, policy.node, settings.node);

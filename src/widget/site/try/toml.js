@@ -1,11 +1,10 @@
 /** Settings as `widget.toml` has them. */
 
-/** `changes` are parts of the agent object: members of it, with `theme` and `strings` as tables. Empty if there are none. */
-export function toToml({ language, direction, greeting, theme = {}, strings = {} }) {
+/** `changes` are parts of the agent object. Its words are left out: the language brings them. Empty if there are none. */
+export function toToml({ language, direction, greeting, theme = {} }) {
   const tables = [
     ["", { language, direction, greeting }],
     ["[agent.theme]", theme],
-    ["[agent.strings]", strings],
   ];
   return tables
     .map(([header, members]) => [header, lines(members)])
