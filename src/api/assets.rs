@@ -78,26 +78,6 @@ pub(super) fn demo_page(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         .into())
 }
 
-/// The files of the page before it, by their paths.
-const DEMO_FILES: [(&str, &str); 16] = [
-    ("/demo.css", include_str!("../widget/demo.css")),
-    ("/demo.js", include_str!("../widget/demo.js")),
-    ("/demo/chat.js", include_str!("../widget/demo/chat.js")),
-    ("/demo/client.js", include_str!("../widget/demo/client.js")),
-    ("/demo/composer.js", include_str!("../widget/demo/composer.js")),
-    ("/demo/developer.js", include_str!("../widget/demo/developer.js")),
-    ("/demo/dom.js", include_str!("../widget/demo/dom.js")),
-    ("/demo/lead_form.js", include_str!("../widget/demo/lead_form.js")),
-    ("/demo/markdown.js", include_str!("../widget/demo/markdown.js")),
-    ("/demo/rules.js", include_str!("../widget/demo/rules.js")),
-    ("/demo/sse.js", include_str!("../widget/demo/sse.js")),
-    ("/demo/storage.js", include_str!("../widget/demo/storage.js")),
-    ("/demo/telemetry.js", include_str!("../widget/demo/telemetry.js")),
-    ("/demo/theme.js", include_str!("../widget/demo/theme.js")),
-    ("/demo/transcript.js", include_str!("../widget/demo/transcript.js")),
-    ("/demo/words.js", include_str!("../widget/demo/words.js")),
-];
-
 /// Whether the path, other than `/`, leads to the demo page or to something on it.
 pub(super) fn is_of_demo(path: &str) -> bool {
     DEMO_PAGES.contains(&path) || file(path).is_some()
@@ -119,7 +99,7 @@ pub(super) fn of_demo(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 fn file(path: &str) -> Option<&'static str> {
-    SITE_FILES.iter().chain(&WORDS_FILES).chain(&DEMO_FILES).find(|(known, _)| *known == path).map(|(_, body)| *body)
+    SITE_FILES.iter().chain(&WORDS_FILES).find(|(known, _)| *known == path).map(|(_, body)| *body)
 }
 
 /// Something of the demo page, while the demo agent is configured.
