@@ -57,8 +57,8 @@ fn the_shipped_file_has_no_mistake_and_no_warning() {
     let demo = config.agent("demo").unwrap();
     assert!(demo.allowed_origins.own && !demo.allowed_origins.any);
     assert_eq!(demo.models, ["builtin"]);
-    assert!((15..=25).contains(&demo.faq.len()));
-    assert!(demo.appearance.lead_form.enabled && demo.appearance.rules.len() == 2);
+    assert!((15..=30).contains(&demo.faq.len()));
+    assert!(demo.appearance.lead_form.enabled && demo.appearance.rules.len() == 4);
     for prompt in &demo.appearance.starter_prompts {
         assert!(demo.faq.iter().any(|faq| faq.question.contains(prompt.trim_end_matches('?'))));
     }
@@ -290,14 +290,14 @@ fn every_setting_arrives_where_it_belongs() {
     assert_eq!(look.lead_form.fields[2].options, ["Sales", "Support"]);
     assert_eq!(look.rules[0].trigger, Trigger::Idle { seconds: 30 });
     assert_eq!(look.rules[1].action, Action::LeadForm);
-    assert_eq!(look.rules[2].trigger, Trigger::Scroll { percent: 75 });
+    assert_eq!(look.rules[2].trigger, Trigger::Scroll { percent: 60 });
     assert_eq!(look.rules[3].trigger, Trigger::Url { pattern: "/pricing*".to_owned() });
-    assert_eq!(look.rules[1].paths, ["/products*"]);
-    let Action::Card { title, buttons, .. } = &look.rules[4].action else { panic!("{:?}", look.rules[4]) };
-    assert_eq!(title, "Before you go");
+    assert_eq!(look.rules[2].paths, ["/"]);
+    let Action::Card { title, buttons, .. } = &look.rules[3].action else { panic!("{:?}", look.rules[3]) };
+    assert_eq!(title, "What does widgetd cost?");
     assert_eq!(buttons[0].does, Press::Message { text: "What does it cost?".to_owned() });
-    assert_eq!(buttons[1].does, Press::Url { url: "/pricing".to_owned() });
-    assert_eq!(look.restricted_paths, ["/checkout*", "/account/*"]);
+    assert_eq!(buttons[1].does, Press::LeadForm);
+    assert_eq!(look.restricted_paths, ["/checkout*"]);
     assert_eq!(look.strings["launcher"], "Ask the workshop");
     assert_eq!(look.strings["send"], "Send");
     assert_eq!(look.theme.avatar.as_deref(), Some("https://www.example.com/avatar.png"));

@@ -42,7 +42,7 @@ async function resume(fresh) {
     if (session.messages.length) show(session.messages);
   } catch (error) {
     begun = null;
-    emit("error", { code: error.code, status: error.status });
+    emit("error", error);
     tellWhy();
   }
 }
@@ -137,7 +137,7 @@ function failed(error, shown, again) {
   const retry = () => {
     if (!turn && shown.isThere()) again();
   };
-  const { code, status, retryAfter, fields } = error;
+  const { code, retryAfter, fields } = error;
   const actions = [];
   if (!fields && retryAfter <= WAIT_MAX_SECONDS) {
     const retryButton = button("retry", retry, words("retry"));
@@ -148,7 +148,7 @@ function failed(error, shown, again) {
   if (code === "conversation_budget_exhausted") actions.push(button("fresh", () => begin(true), words("new_conversation")));
   shown.fail(explain(error), ...actions);
   if (code === "offline") listen(window, "online", () => shown.text() || retry(), { once: true });
-  emit("error", { code, status });
+  emit("error", error);
 }
 
 /** Follows what is said in the visitor's other tabs. */

@@ -3,6 +3,7 @@
  * time, the highest priority first; a rule acts once a page view and `max_per_visitor` times for a visitor.
  */
 
+import { agent } from "./agent.js";
 import { every, listen } from "./page.js";
 import { matchesAny } from "./paths.js";
 
@@ -13,16 +14,18 @@ const TICK_MS = 1000;
  * `mayAct(rule)` says whether it fits now, `act(rule)` does it; `counts` remembers how often; `navigated()` is told of a new
  * address in the same page. Returns a function to be told how many messages were sent.
  */
-export function watchRules(rules, { counts, mayAct, act, navigated }) {
+export function watchRules({ counts, mayAct, act, navigated }) {
   let waiting = [];
   let due = [];
+  let armed;
   let address = location.href;
   let lastSign = 0;
 
   /** A new page view. */
   function arm() {
     due = [];
-    waiting = rules.filter(({ id, paths, max_per_visitor: max }) => counts(id) < max && (!paths.length || matchesAny(paths)));
+    armed = agent.rules;
+    waiting = armed.filter(({ id, paths, max_per_visitor: max }) => counts(id) < max && (!paths.length || matchesAny(paths)));
     lastSign = performance.now();
     notice("url", (rule) => matchesAny([rule.pattern]));
   }
@@ -42,8 +45,10 @@ export function watchRules(rules, { counts, mayAct, act, navigated }) {
     if (location.href !== address) {
       address = location.href;
       navigated();
-      arm();
+      armed = null;
     }
+    // Another page, or other rules.
+    if (agent.rules !== armed) arm();
     const isSeen = document.visibilityState === "visible";
     notice("idle", (rule) => isSeen && performance.now() - lastSign >= rule.seconds * 1000);
   }
@@ -58,7 +63,7 @@ export function watchRules(rules, { counts, mayAct, act, navigated }) {
   });
   if (window.navigation) listen(navigation, "navigatesuccess", look);
   every(TICK_MS, look);
-  arm();
+  look();
   return (count) => notice("messages", (rule) => count >= rule.count);
 }
 

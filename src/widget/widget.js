@@ -157,7 +157,7 @@ export function start(config) {
   input.value = recall("draft") ?? "";
   watchLeaving();
   chat.followTabs();
-  const count = watchRules(agent.rules, { counts, mayAct, act, navigated });
+  const count = watchRules({ counts, mayAct, act, navigated });
   on("message", ({ role, count: questions }) => role === "user" && count(questions));
   // After a reload the panel is as it was; but a phone is not taken over.
   if (recall("open", "sessionStorage") && !shell.phone.matches) open("restore", false);
