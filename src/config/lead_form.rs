@@ -1,4 +1,4 @@
-//! `[agent.lead_form]`: the form that asks for an address. Its defaults are in English, like the widget's own words.
+//! `[agent.lead_form]`: the form that asks for an address. Its defaults are in English.
 
 use crate::config::section::Section;
 use crate::domain::agent::{FieldKind, LeadField, LeadForm};

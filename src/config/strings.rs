@@ -9,7 +9,16 @@ use crate::config::section::Section;
 const STRING_CHARS_MAX: usize = 300;
 
 /// The texts of a language, by the primary subtag of its tag (RFC 5646). The first has all keys that there are.
-const LANGUAGES: [(&str, &str); 1] = [("en", include_str!("../widget/words/en.json"))];
+const LANGUAGES: [(&str, &str); 8] = [
+    ("en", include_str!("../widget/words/en.json")),
+    ("ar", include_str!("../widget/words/ar.json")),
+    ("de", include_str!("../widget/words/de.json")),
+    ("es", include_str!("../widget/words/es.json")),
+    ("fr", include_str!("../widget/words/fr.json")),
+    ("it", include_str!("../widget/words/it.json")),
+    ("nl", include_str!("../widget/words/nl.json")),
+    ("pt", include_str!("../widget/words/pt.json")),
+];
 
 /// Every key, in the agent's language if it is one of ours, else in English.
 pub(super) fn read(section: &Section, language: &str) -> BTreeMap<&'static str, String> {

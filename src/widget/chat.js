@@ -31,7 +31,7 @@ export const stop = () => turn?.abort();
 export function begin(fresh) {
   if (begun && !fresh) return;
   stop();
-  show([]);
+  if (fresh || !questions) show([]);
   resume(fresh);
 }
 
@@ -147,13 +147,13 @@ function failed(error, shown, again) {
   }
   if (code === "conversation_budget_exhausted") actions.push(button("fresh", () => begin(true), words("new_conversation")));
   shown.fail(explain(error), ...actions);
-  if (code === "offline") listen(window, "online", retry, { once: true });
+  if (code === "offline") listen(window, "online", () => shown.text() || retry(), { once: true });
   emit("error", { code, status });
 }
 
 /** Follows what is said in the visitor's other tabs. */
 export function followTabs() {
   listen(window, "storage", (event) => {
-    if (isAbout("sync", event) && begun && !turn) resume();
+    if (isAbout("sync", event) && begun && !turn && !lead.isOpen()) resume();
   });
 }

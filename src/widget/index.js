@@ -7,30 +7,32 @@ import { fetchAgent } from "./net.js";
 import { agentId, emit, on } from "./page.js";
 import { commands, start } from "./widget.js";
 
-let isReady = false;
-const early = window.widgetd?.q ?? [];
-const late = [];
+/** What the page has said so far, until there is a widget to do it. */
+let late = [];
 
-function widgetd(command, ...rest) {
-  if (command === "on") return on(...rest);
-  if (!isReady) late.push([command, ...rest]);
-  else if (Object.hasOwn(commands, command)) commands[command](...rest);
-  else console.warn(`widgetd: there is no command "${command}"`);
+function widgetd(...command) {
+  const [name, ...rest] = command;
+  if (name === "on") return on(...rest);
+  if (late) late.push(command);
+  else if (Object.hasOwn(commands, name)) commands[name](...rest);
+  else console.warn(`widgetd: there is no command "${name}"`);
 }
 
 async function boot() {
+  const early = window.widgetd?.q ?? [];
   window.widgetd = widgetd;
   for (const command of early) widgetd(...command);
   const config = await fetchAgent();
   if (!config) return;
   start(config);
-  isReady = true;
+  const queued = late;
+  late = null;
   emit("ready");
-  for (const command of late) widgetd(...command);
+  for (const command of queued) widgetd(...command);
 }
 
 // A second tag makes no second widget.
-if (!agentId) console.error('widgetd: the script tag does not say which agent is meant: add data-agent-id="…"');
+if (!agentId) console.error('widgetd: add data-agent-id="AGENT" to the script tag');
 else if (!window.widgetd?.isHere) {
   widgetd.isHere = true;
   boot();

@@ -41,7 +41,7 @@ export function showCard({ title, text, buttons }, onPress) {
   const card = h(
     "div",
     { className: "card", role: "group", ariaLabel: title },
-    h("h3", {}, title),
+    h("strong", {}, title),
     h("p", {}, text),
     h("div", "buttons", ...buttons.map((spec, at) => button(at ? "" : "primary", () => press(spec), spec.label))),
   );

@@ -31,16 +31,23 @@ export function every(ms, action) {
   life.signal.addEventListener("abort", () => clearInterval(timer));
 }
 
-/** Puts the host on the page, beside the body, which some pages replace. Whoever removes it finds it there again. */
-export function attach() {
+/**
+ * Puts the host on the page, beside the body, which some pages replace: then `onReplaced()` is told. Whoever removes the host
+ * finds it there again.
+ */
+export function attach(onReplaced) {
   document.documentElement.append(host);
   new MutationObserver(() => {
-    if (!host.isConnected && !life.signal.aborted) document.documentElement.append(host);
+    if (life.signal.aborted) return;
+    if (!host.isConnected) document.documentElement.append(host);
+    onReplaced();
   }).observe(document.documentElement, { childList: true });
 }
 
+/** Nothing is left behind, and the script may come again. */
 export function destroy() {
   life.abort();
+  delete window.widgetd;
   host.remove();
 }
 

@@ -35,7 +35,7 @@ const launcherIcon = icon("");
 const launcherLabel = h("span", {});
 const badge = h("span", "badge");
 export const launcher = button("launcher", null, launcherIcon, launcherLabel, badge);
-export const bubble = labelled(h("div", { className: "nudge", role: "region", hidden: true }), "nudge", "ariaLabel");
+export const bubble = h("div", { className: "nudge", hidden: true });
 
 const avatar = h("span", { className: "avatar", ariaHidden: true });
 const name = h("h2", { id: "name" });
@@ -67,8 +67,9 @@ export const say = (text) => (status.textContent = text);
 
 /** What had the focus before the panel opened. */
 let opener = null;
-/** Whether the panel covers the page, and how the page scrolled before. */
-let covered = false;
+/** The body that the panel covers, and how the page was before. */
+let covered = null;
+let inert = false;
 let overflow = "";
 export let unread = 0;
 
@@ -81,7 +82,7 @@ export function putOnPage() {
   launcher.ariaHasPopup = "dialog";
   setBusy(false);
   paint();
-  attach();
+  attach(coverPage);
 
   listen(phone, "change", coverPage);
   listen(prefersDark, "change", paint);
@@ -136,6 +137,7 @@ export function openPanel(takesFocus) {
   opener = root.activeElement ?? document.activeElement;
   panel.hidden = false;
   coverPage();
+  fit();
   // On a touch screen focus in the field would bring up the keyboard, which nobody asked for.
   if (takesFocus) (phone.matches ? panel : input).focus({ preventScroll: true });
 }
@@ -145,7 +147,7 @@ export function closePanel() {
   panel.hidden = true;
   coverPage();
   if (!hadFocus) return;
-  const isThere = opener?.isConnected && opener !== document.body && !panel.contains(opener);
+  const isThere = opener.isConnected && opener !== document.body;
   (isThere ? opener : launcher).focus({ preventScroll: true });
 }
 
@@ -155,12 +157,17 @@ export function coverPage() {
   launcher.ariaExpanded = isOpen();
   launcher.hidden = isCovering;
   panel.ariaModal = isCovering;
-  if (isCovering === covered) return;
-  covered = isCovering;
-  document.body.inert = covered;
+  const body = isCovering ? document.body : null;
+  if (body === covered) return;
   const { style } = document.documentElement;
-  if (covered) overflow = style.overflow;
-  style.overflow = covered ? "hidden" : overflow;
+  if (covered) covered.inert = inert;
+  else overflow = style.overflow;
+  if (body) {
+    inert = body.inert;
+    body.inert = true;
+  }
+  style.overflow = body ? "hidden" : overflow;
+  covered = body;
 }
 
 /** While the page is covered, after the last thing to reach comes the first. */

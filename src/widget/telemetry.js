@@ -35,12 +35,11 @@ async function flush(options) {
   }
 }
 
-/** The page may not come back: `keepalive` lets the request outlive it. There is no time left to fetch a token. */
+/**
+ * A page that is hidden may not come back: `keepalive` lets the request outlive it. There is no time left to fetch a token.
+ */
 export function watchLeaving() {
-  for (const [target, type] of [[document, "visibilitychange"], [window, "pagehide"]]) {
-    listen(target, type, () => {
-      const isLeaving = type === "pagehide" || document.visibilityState === "hidden";
-      if (isLeaving && hasSession()) flush({ keepalive: true });
-    });
-  }
+  listen(document, "visibilitychange", () => {
+    if (document.visibilityState === "hidden" && hasSession()) flush({ keepalive: true });
+  });
 }

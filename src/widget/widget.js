@@ -188,5 +188,8 @@ export const commands = {
   },
   reset,
   track: (name, props) => track(`custom.${name}`, props),
-  destroy,
+  destroy() {
+    close();
+    destroy();
+  },
 };

@@ -1,21 +1,23 @@
-/** What becomes of a model's Markdown, and of what is no Markdown: `src/widget/demo/markdown.js`. */
+/** What becomes of a model's Markdown, and of what is no Markdown: `src/widget/markdown.js`. */
 
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { parse, safeHref } from "../../src/widget/demo/markdown.js";
+import { parse, safeHref } from "../../src/widget/markdown.js";
 
-const t = (text) => ({ type: "text", text });
-const br = { type: "br" };
-const code = (text) => ({ type: "code", text });
-const strong = (...children) => ({ type: "strong", children });
-const em = (...children) => ({ type: "em", children });
-const link = (text, href) => ({ type: "link", href, text });
-const p = (...children) => ({ type: "p", children });
-const pre = (text) => ({ type: "pre", text });
-const heading = (...children) => ({ type: "heading", children });
-const ul = (...items) => ({ type: "ul", items });
-const ol = (start, ...items) => ({ type: "ol", items, start });
+const t = (text) => text;
+const br = ["br", {}];
+const code = (text) => ["code", {}, text];
+const strong = (...children) => ["strong", {}, ...children];
+const em = (...children) => ["em", {}, ...children];
+const del = (...children) => ["del", {}, ...children];
+const link = (text, href) => ["a", { href }, text];
+const p = (...children) => ["p", {}, ...children];
+const pre = (text) => ["pre", {}, text];
+const quote = (...blocks) => ["blockquote", {}, ...blocks];
+const heading = (level, ...children) => [`h${level}`, {}, ...children];
+const ul = (...items) => ["ul", {}, ...items.map((blocks) => ["li", {}, ...blocks])];
+const ol = (start, ...items) => ["ol", { start }, ...items.map((blocks) => ["li", {}, ...blocks])];
 
 function check(cases) {
   for (const [text, ...wanted] of cases) assert.deepEqual(parse(text), wanted, JSON.stringify(text));
@@ -28,7 +30,9 @@ test("paragraphs and line breaks", () => {
     ["a", p(t("a"))],
     ["a\nb\n\n\nc", p(t("a"), br, t("b")), p(t("c"))],
     ["a\r\nb\rc", p(t("a"), br, t("b"), br, t("c"))],
-    ["## Prices ##\nfree", heading(t("Prices")), p(t("free"))],
+    ["## Prices ##\nfree", heading(4, "Prices"), p("free")],
+    ["# a", heading(3, "a")],
+    ["###### a", heading(6, "a")],
     ["#1 choice", p(t("#1 choice"))],
   ]);
 });
@@ -43,6 +47,8 @@ test("bold, italic and code, but not in the middle of words and sums", () => {
     ["f(a*b*)", p(t("f(a*b*)"))],
     ["**not closed `neither", p(t("**not closed `neither"))],
     ["\\*a\\* \\[b](c)", p(t("*a* [b](c)"))],
+    ["~~a~~ __b__ _c_", p(del("a"), " ", strong("b"), " ", em("c"))],
+    ["snake_case and _not_this", p("snake_case and _not_this")],
   ]);
 });
 
@@ -59,6 +65,19 @@ test("lists, nested and numbered", () => {
     ["- a\n1. b", ul(item("a")), ol(1, item("b"))],
     ["born in\n1984. Good", p(t("born in"), br, t("1984. Good"))],
     ["-5 degrees", p(t("-5 degrees"))],
+  ]);
+});
+
+test("quotes, rules and tables", () => {
+  const row = (tag, ...cells) => ["tr", {}, ...cells.map((cell) => [tag, {}, cell])];
+  check([
+    ["> a\n> - b\n\nc", quote(p("a"), ul([p("b")])), p("c")],
+    ["a\n\n---\n\nb", p("a"), ["hr", {}], p("b")],
+    ["* * *", ["hr", {}]],
+    ["- a\n---\n- b", ul([p("a")]), ["hr", {}], ul([p("b")])],
+    ["| a | b |\n|---|:-:|\n| 1 | 2 |\n\nc", ["table", {}, row("th", "a", "b"), row("td", "1", "2")], p("c")],
+    ["a | b\n-- | --\n1 | 2", ["table", {}, row("th", "a", "b"), row("td", "1", "2")]],
+    ["a | b\nc", p("a | b", br, "c")],
   ]);
 });
 
@@ -79,6 +98,10 @@ test("links", () => {
     ["(https://e.org/x)", p(t("("), link("https://e.org/x", "https://e.org/x"), t(")"))],
     ["[mail](mailto:a@e.org)", p(link("mail", "mailto:a@e.org"))],
     ["**[a](https://e.org/)**", p(strong(link("a", "https://e.org/")))],
+    ["[**a** b](https://e.org/)", p(["a", { href: "https://e.org/" }, strong("a"), " b"])],
+    ["[https://e.org](https://e.org/)", p(link("https://e.org", "https://e.org/"))],
+    ["[call](tel:+4930123)", p(link("call", "tel:+4930123"))],
+    ["https://e.org/a_b_c.", p(link("https://e.org/a_b_c", "https://e.org/a_b_c"), ".")],
   ]);
 });
 
@@ -103,7 +126,7 @@ test("what is not harmless stays text", () => {
   }
 });
 
-test("only http, https and mailto lead anywhere", () => {
+test("only http, https, mailto and tel lead anywhere", () => {
   assert.equal(safeHref("HTTP://E.org"), "http://e.org/");
   const scripts = ["javascript:1", "\u0001javascript:1", "java\nscript:1"];
   for (const address of [undefined, "", "x", "file:///x", "blob:x", ...scripts]) {
@@ -113,7 +136,9 @@ test("only http, https and mailto lead anywhere", () => {
 
 test("hostile text costs no time", () => {
   const start = performance.now();
-  for (const piece of ["[", "![a](", "**a", "*a ", "`", "- ", "((", "https://", "> 1. "]) parse(piece.repeat(4000));
+  const pieces = ["[", "![a](", "**a", "*a ", "_a ", "~~a", "`", "- ", "((", "https://", "> 1. ", "| a ", "|-", "\\"];
+  for (const piece of pieces) parse(piece.repeat(4000));
+  parse(`- a${"\n".repeat(20000)}- b`);
   parse("- a\n".repeat(4000));
   parse(Array.from({ length: 1000 }, (_, depth) => `${" ".repeat(depth * 2)}- a`).join("\n"));
   assert.ok(performance.now() - start < 5000);
