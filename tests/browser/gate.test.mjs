@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
-import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync, gzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 
 import { startServer } from "./support/server.mjs";
 
@@ -19,16 +19,13 @@ const sources = readdirSync(WIDGET)
   .filter((name) => name.endsWith(".js"))
   .map((name) => ({ name, text: readFileSync(WIDGET + name, "utf8") }));
 
+/** Of what is served. Compressors differ a little from one Node.js to the next, so it is not compressed again here. */
 test("the script is within its budget", (t) => {
-  const gzip = gzipSync(bundle, { level: 9 }).length;
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bundle.length };
-  const brotli = brotliCompressSync(bundle, { params }).length;
+  const gzip = readFileSync(`${WIDGET}dist/widget.js.gz`).length;
+  const brotli = readFileSync(`${WIDGET}dist/widget.js.br`).length;
   t.diagnostic(`${bundle.length} bytes, gzip ${gzip} of ${GZIP_BYTES_MAX}, brotli ${brotli} of ${BROTLI_BYTES_MAX}`);
   assert.ok(gzip <= GZIP_BYTES_MAX);
   assert.ok(brotli <= BROTLI_BYTES_MAX);
-  // What is served is what lies there.
-  assert.ok(readFileSync(`${WIDGET}dist/widget.js.gz`).length <= GZIP_BYTES_MAX);
-  assert.ok(readFileSync(`${WIDGET}dist/widget.js.br`).length <= BROTLI_BYTES_MAX);
 });
 
 test("the script is pure ASCII, so no page can misread it", () => {
