@@ -8,52 +8,98 @@ use super::{Ctx, Outcome, routes};
 /// The agent that the demo page talks to.
 const DEMO_AGENT: &str = "demo";
 
-/// No inline script or style, nothing from elsewhere.
+/// As strict as a site with the widget can be: no inline script or style, nothing from elsewhere, no HTML made from text.
 const DEMO_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                           img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+                           img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                           require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// The page is an app of a few pages; these are their paths besides `/`, so that a reload finds them.
+const DEMO_PAGES: [&str; 3] = ["/products", "/pricing", "/checkout"];
+
+/// Each file of `src/widget/site/` that is named: its path, and what is in it.
+macro_rules! site_files {
+    ($($name:literal),+ $(,)?) => {
+        [$((concat!("/site/", $name), include_str!(concat!("../widget/site/", $name)))),+]
+    };
+}
+
+const SITE_FILES: [(&str, &str); 30] = site_files![
+    "site.css",
+    "pages.css",
+    "kites.css",
+    "forms.css",
+    "site.js",
+    "basket.js",
+    "catalogue.js",
+    "element.js",
+    "kites.js",
+    "pages.js",
+    "queue.js",
+    "pictures/eider.svg",
+    "pictures/gannet.svg",
+    "pictures/ground.svg",
+    "pictures/harrier.svg",
+    "pictures/plan.svg",
+    "pictures/swift.svg",
+    "pictures/tern.svg",
+    "pictures/wren.svg",
+    "try/try.css",
+    "try/actions.js",
+    "try/controls.js",
+    "try/drawer.js",
+    "try/events.js",
+    "try/language.js",
+    "try/languages.js",
+    "try/look.js",
+    "try/settings.js",
+    "try/snippets.js",
+    "try/toml.js",
+];
+
+/// The widget's words, as [`SITE_FILES`]: the page lets one try each language.
+macro_rules! words_files {
+    ($($name:literal),+ $(,)?) => {
+        [$((concat!("/site/words/", $name), include_str!(concat!("../widget/words/", $name)))),+]
+    };
+}
+
+const WORDS_FILES: [(&str, &str); 8] =
+    words_files!["ar.json", "de.json", "en.json", "es.json", "fr.json", "it.json", "nl.json", "pt.json"];
 
 pub(super) fn openapi(_: &Ctx<'_>) -> Result<Outcome, ApiError> {
     Ok(Response::from_data("application/json; charset=utf-8", include_str!("openapi.json")).into())
 }
 
 pub(super) fn demo_page(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let response = demo(ctx, "text/html; charset=utf-8", include_str!("../widget/demo.html"))?;
+    let response = demo(ctx, "text/html; charset=utf-8", include_str!("../widget/site/index.html"))?;
     Ok(response
         .with_additional_header("Content-Security-Policy", DEMO_POLICY)
         .with_additional_header("Referrer-Policy", "strict-origin-when-cross-origin")
         .into())
 }
 
-/// The files of the demo page by their paths.
-const DEMO_FILES: [(&str, &str); 16] = [
-    ("/demo.css", include_str!("../widget/demo.css")),
-    ("/demo.js", include_str!("../widget/demo.js")),
-    ("/demo/chat.js", include_str!("../widget/demo/chat.js")),
-    ("/demo/client.js", include_str!("../widget/demo/client.js")),
-    ("/demo/composer.js", include_str!("../widget/demo/composer.js")),
-    ("/demo/developer.js", include_str!("../widget/demo/developer.js")),
-    ("/demo/dom.js", include_str!("../widget/demo/dom.js")),
-    ("/demo/lead_form.js", include_str!("../widget/demo/lead_form.js")),
-    ("/demo/markdown.js", include_str!("../widget/demo/markdown.js")),
-    ("/demo/rules.js", include_str!("../widget/demo/rules.js")),
-    ("/demo/sse.js", include_str!("../widget/demo/sse.js")),
-    ("/demo/storage.js", include_str!("../widget/demo/storage.js")),
-    ("/demo/telemetry.js", include_str!("../widget/demo/telemetry.js")),
-    ("/demo/theme.js", include_str!("../widget/demo/theme.js")),
-    ("/demo/transcript.js", include_str!("../widget/demo/transcript.js")),
-    ("/demo/words.js", include_str!("../widget/demo/words.js")),
-];
-
-pub(super) fn is_demo_file(path: &str) -> bool {
-    DEMO_FILES.iter().any(|(known, _)| *known == path)
+/// Whether the path, other than `/`, leads to the demo page or to something on it.
+pub(super) fn is_of_demo(path: &str) -> bool {
+    DEMO_PAGES.contains(&path) || file(path).is_some()
 }
 
-pub(super) fn demo_file(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+/// What is at such a path.
+pub(super) fn of_demo(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let path = routes::path(ctx.request);
-    let (_, body) = DEMO_FILES.iter().find(|(known, _)| *known == path).ok_or(ApiError::NotFound)?;
-    let content_type =
-        if path.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+    let Some(body) = file(path) else {
+        return demo_page(ctx);
+    };
+    let content_type = match path.rsplit_once('.') {
+        Some((_, "css")) => "text/css; charset=utf-8",
+        Some((_, "json")) => "application/json; charset=utf-8",
+        Some((_, "svg")) => "image/svg+xml",
+        _ => "text/javascript; charset=utf-8",
+    };
     Ok(demo(ctx, content_type, body)?.into())
+}
+
+fn file(path: &str) -> Option<&'static str> {
+    SITE_FILES.iter().chain(&WORDS_FILES).find(|(known, _)| *known == path).map(|(_, body)| *body)
 }
 
 /// Something of the demo page, while the demo agent is configured.

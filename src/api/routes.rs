@@ -41,15 +41,15 @@ const ROUTES: [Route; 12] = [
 /// The script by its hash: one endpoint for all hashes.
 const PINNED_SCRIPT: Route = get("", script::pinned);
 
-/// Scripts and styles of the demo page: one endpoint for all of them.
-const DEMO_FILE: Route = get("", assets::demo_file);
+/// The demo page's other paths, its scripts, styles and pictures: one endpoint for all of them.
+const OF_DEMO: Route = get("", assets::of_demo);
 
 /// The endpoint's answer, or 404, or 405 with what is allowed.
 pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let path = path(ctx.request);
-    let demo_file = || assets::is_demo_file(path).then_some(&DEMO_FILE);
+    let of_demo = || assets::is_of_demo(path).then_some(&OF_DEMO);
     let pinned_script = || script::is_pinned(path).then_some(&PINNED_SCRIPT);
-    let route = ROUTES.iter().find(|route| route.path == path).or_else(demo_file).or_else(pinned_script);
+    let route = ROUTES.iter().find(|route| route.path == path).or_else(of_demo).or_else(pinned_script);
     let route = route.ok_or(ApiError::NotFound)?;
     let is_widget = path.starts_with(WIDGET);
     match ctx.request.method() {

@@ -1,4 +1,4 @@
-//! What stands beside the widget API: health, the API's description, the demo page, and what does not exist.
+//! What stands beside the widget API: health, the API's description, and what does not exist.
 
 use std::collections::BTreeSet;
 
@@ -153,23 +153,4 @@ fn a_query_changes_nothing_on_a_path() {
     let site = SITE.get();
     site.get("/healthz?a=b").expect(200);
     site.get("/healthz?").expect(200);
-}
-
-#[test]
-fn the_demo_page_is_there_while_the_demo_agent_is() {
-    let site = SITE.get();
-    let page = site.get("/");
-    assert_eq!(page.status, 200);
-    assert!(page.must("Content-Type").starts_with("text/html"));
-    let policy = page.must("Content-Security-Policy");
-    assert!(policy.contains("default-src") && !policy.contains("unsafe"), "{policy}");
-    let html = page.text();
-    for tag in ["<style", "<script>", " onclick=", " style="] {
-        assert!(!html.contains(tag), "its own policy forbids {tag}");
-    }
-    let without = Site::with(|config| {
-        config.remove_agent("demo");
-    });
-    without.get("/").refused(404, "not_found");
-    without.get("/healthz").expect(200);
 }

@@ -12,6 +12,7 @@ mod agent_config;
 mod budgets;
 mod check;
 mod cors;
+mod demo_page;
 mod events;
 mod health;
 mod idempotency;
