@@ -47,7 +47,7 @@ async function walk({ page, widget, model, complaints }) {
   await ask("an answer with everything in it");
   await widget.log.evaluate((log) => (log.scrollTop = 0));
   await ask("scrolled up");
-  model.nextFails(500);
+  model.alwaysFails(500);
   await widget.ask("And?");
   await widget.alert.waitFor();
   await ask("an error");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { eventually } from "./support/patience.mjs";
 import { inBrowser } from "./support/scene.mjs";
-import { answering, cutAfter, endAfter, unreachable } from "./support/wire.mjs";
+import { answering, unreachable } from "./support/wire.mjs";
 
 const STREAM = "/v1/widget/messages/stream";
 const HELLO = "Hello from the scripted model.";
@@ -12,27 +12,32 @@ const HELLO = "Hello from the scripted model.";
 const STATUS = /Failed to load resource: the server responded with a status of/;
 const BROKEN = /net::ERR_/;
 
-for (const [how, fault] of [
-  ["is reset in its middle", cutAfter("token", 2)],
-  ["ends without its end, as a proxy can make it", endAfter("token", 2)],
+for (const [how, breakIt] of [
+  ["is reset in its middle", (answer) => answer.reset()],
+  ["ends without its end, as a proxy can make it", (answer) => answer.end()],
 ]) {
   inBrowser(`a stream that ${how} is an error; trying again gives the same answer, and neither is doubled`, {}, async (scene) => {
     const { page, widget, wire, model, complaints } = scene;
     complaints.expect(BROKEN);
-    wire.next(STREAM, fault);
+    // widgetd may still be storing the answer when it is asked for again.
+    complaints.expect(/status of 409/);
+    const said = model.nextHolds("Hello from");
+    const carried = wire.nextAnswer(STREAM);
     await widget.open();
     await widget.ask("Hello?");
+    await eventually(async () => assert.equal(await widget.lastAnswer().innerText(), "Hello from"));
+    breakIt(carried);
     await widget.alert.waitFor();
-    assert.match(await widget.lastAnswer().innerText(), /^Hello from/, "what came stays");
+    assert.equal(await widget.lastAnswer().innerText(), "Hello from", "what came stays");
     assert.equal(await widget.stop.isVisible(), false);
+    said.finish(" the scripted model.");
     await widget.retry.click();
     await widget.says(HELLO);
     assert.deepEqual(await widget.questions(), ["Hello?"]);
     assert.equal(await widget.alert.count(), 0);
-    const ids = wire.asked(STREAM).map(({ body }) => JSON.parse(body).client_message_id);
-    assert.equal(ids.length, 2);
-    assert.ok(ids[0]);
-    assert.equal(ids[0], ids[1]);
+    const ids = new Set(wire.asked(STREAM).map(({ body }) => JSON.parse(body).client_message_id));
+    assert.equal(ids.size, 1);
+    assert.ok(!ids.has(undefined));
     assert.deepEqual(model.questions, ["Hello?"], "the model is asked once");
     await page.reload();
     await widget.says(HELLO);
@@ -88,18 +93,16 @@ inBrowser("an agent that has answered all that it may says until when", spent, a
 
 inBrowser("a model that is down is told in words, and asked again when it is back", {}, async ({ widget, model, complaints }) => {
   complaints.expect(STATUS);
-  const failures = 8;
-  for (let time = 0; time < failures; time += 1) model.nextFails(500);
+  model.alwaysFails(500);
   await widget.open();
   await widget.ask("Hello?");
   await widget.alert.waitFor();
   assert.match(await widget.alert.innerText(), /cannot answer right now/);
   assert.equal(await widget.lastAnswer().isVisible(), false, "there is no empty bubble");
-  assert.ok(await widget.retry.isVisible());
-  await eventually(async () => {
-    if (await widget.retry.isEnabled().catch(() => false)) await widget.retry.click({ timeout: 1000 });
-    assert.equal((await widget.answers()).at(-1), HELLO);
-  });
+  model.always(HELLO);
+  await eventually(async () => assert.equal(await widget.retry.isEnabled(), true));
+  await widget.retry.click();
+  await widget.says(HELLO);
   assert.deepEqual(await widget.questions(), ["Hello?"]);
 });
 

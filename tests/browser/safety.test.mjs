@@ -173,6 +173,7 @@ inBrowser("what a page sets by the command stays text, and a colour can bring no
 inBrowser("a link to another site opens in a tab that cannot reach back, and learns nothing", {}, async (scene) => {
   const { page, widget, model, site, context } = scene;
   const other = site.origin.replace("127.0.0.1", "localhost");
+  site.page("/read", { tags: "" });
   model.next(`Read [this](${other}/read).`);
   await widget.open();
   await widget.hear("Where?", "Read this.");

@@ -71,7 +71,7 @@ inBrowser("who speaks is said before each message", {}, async ({ widget }) => {
 
 inBrowser("an error is an alert that says it once, in words", {}, async ({ page, widget, model, complaints }) => {
   complaints.expect(/status of 5/);
-  model.nextFails(400);
+  model.alwaysFails(400);
   await widget.open();
   await listenIn(page);
   await widget.ask("Are you there?");

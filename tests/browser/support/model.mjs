@@ -5,7 +5,7 @@
  *   model.always("The same to everyone.");
  *   model.next("To the next question, before what is said always.");
  *   model.next(["in ", "these ", "pieces"]);
- *   model.nextFails(503);
+ *   model.alwaysFails(503);                            // until it always says something again
  *   const answer = model.nextHolds("The beginning");   // then waits
  *   await answer.begun;                                // until the question is there and the beginning was sent
  *   answer.say(", more");  answer.finish(" and the end.");  // each as it is called
@@ -20,7 +20,7 @@ export async function startModel() {
   const questions = [];
   const waiting = [];
   const open = new Set();
-  let usual = ["Hello ", "from ", "the ", "scripted ", "model."];
+  let usual = says(["Hello ", "from ", "the ", "scripted ", "model."]);
 
   const server = createServer(async (request, response) => {
     if (request.method === "GET") return response.end(JSON.stringify({ object: "list", data: [{ id: "scripted", object: "model" }] }));
@@ -28,7 +28,7 @@ export async function startModel() {
     for await (const chunk of request) body += chunk;
     const { messages } = JSON.parse(body);
     questions.push(messages.at(-1).content);
-    const play = waiting.shift() ?? says(usual);
+    const play = waiting.shift() ?? usual;
     play(response, messages.at(-1).content);
   });
   server.on("connection", (socket) => {
@@ -41,9 +41,9 @@ export async function startModel() {
     url: `http://127.0.0.1:${server.address().port}/v1`,
     /** The last message of each request: what it was asked, and how often. */
     questions,
-    always: (answer) => (usual = pieces(answer)),
+    always: (answer) => (usual = says(pieces(answer))),
     next: (answer) => waiting.push(says(pieces(answer))),
-    nextFails: (status) => waiting.push((response) => fail(response, status)),
+    alwaysFails: (status) => (usual = (response) => fail(response, status)),
     nextHolds(beginning = "") {
       const held = holding(pieces(beginning));
       waiting.push(held.play);

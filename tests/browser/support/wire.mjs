@@ -3,9 +3,9 @@
  *
  *   wire.requests                              // {method, path, headers, body, at, status}, in their order; path without query
  *   wire.asked("/v1/widget/init")              // those to this path
- *   wire.next(path, cutAfter("token", 2))      // the next answer there is reset after its second `token` event
- *   wire.next(path, endAfter("token", 2))      // … or ends like any other there
- *   wire.next(path, answering(401, {…}))       // … or is this, and widgetd never sees the request
+ *   const answer = wire.nextAnswer(path);      // of the next request there
+ *   answer.reset();  answer.end();             // breaks it where it is, or ends it as if that were all
+ *   wire.next(path, answering(401, {…}))       // the next request there is answered so, and widgetd never sees it
  *   wire.always(path, unreachable)             // each connection that asks for it is closed (browsers try twice)
  */
 
@@ -29,7 +29,8 @@ export async function startWire() {
     requests.push(record);
     const fault = request.method === "OPTIONS" ? null : (faults.get(path)?.shift() ?? lasting.get(path));
     if (fault?.instead) return fault.instead(response);
-    pass(upstream, request, body, response, record, fault?.onText);
+    fault?.meet(response);
+    pass(upstream, request, body, response, record);
   });
   server.on("connection", (socket) => {
     open.add(socket);
@@ -42,6 +43,16 @@ export async function startWire() {
     leadsTo: (origin) => (upstream = new URL(origin)),
     requests,
     asked: (path) => requests.filter((request) => request.path === path && request.method !== "OPTIONS"),
+    nextAnswer(path) {
+      let response;
+      const cut = (close) => {
+        // widgetd goes on until its end: it was the network that broke.
+        response.wasCut = true;
+        close();
+      };
+      faults.set(path, [...(faults.get(path) ?? []), { meet: (met) => (response = met) }]);
+      return { reset: () => cut(() => response.socket.resetAndDestroy()), end: () => cut(() => response.end()) };
+    },
     next: (path, fault) => faults.set(path, [...(faults.get(path) ?? []), fault]),
     /** Until it is told otherwise, with null. */
     always: (path, fault) => lasting.set(path, fault),
@@ -52,7 +63,7 @@ export async function startWire() {
   };
 }
 
-function pass(upstream, request, body, response, record, onText) {
+function pass(upstream, request, body, response, record) {
   const { hostname, port } = upstream;
   const onward = ask({ hostname, port, method: request.method, path: request.url, headers: request.headers, agent: false });
   onward.on("response", (answer) => {
@@ -63,10 +74,9 @@ function pass(upstream, request, body, response, record, onText) {
     answer.on("data", (chunk) => {
       text += chunk.toString("latin1");
       if (!record.tokenAt && text.includes("event: token")) record.tokenAt = Date.now();
-      response.write(chunk);
-      onText?.(text, response);
+      if (!response.wasCut) response.write(chunk);
     });
-    answer.on("end", () => response.end());
+    answer.on("end", () => !response.wasCut && response.end());
     answer.on("error", () => response.destroy());
   });
   onward.on("error", () => response.destroy());
@@ -74,27 +84,6 @@ function pass(upstream, request, body, response, record, onText) {
   response.on("close", () => !response.wasCut && onward.destroy());
   onward.end(body);
 }
-
-const count = (text, event) => text.split(`event: ${event}\n`).length - 1;
-
-/** widgetd goes on until its end: it was the network that broke. */
-export const cutAfter = (event, times) => ({
-  onText(text, response) {
-    if (count(text, event) < times || response.wasCut) return;
-    response.wasCut = true;
-    response.write("", () => response.socket?.resetAndDestroy());
-    response.write = () => true;
-  },
-});
-
-export const endAfter = (event, times) => ({
-  onText(text, response) {
-    if (count(text, event) < times || response.wasCut) return;
-    response.wasCut = true;
-    response.end();
-    response.write = () => true;
-  },
-});
 
 export const answering = (status, body, headers = {}) => ({
   instead(response) {
