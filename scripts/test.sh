@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is taken: formatting, lints, all tests, the outside judges, the documentation,
-# both smokes.
+# the widget in a real browser, both smokes.
 #
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, shellcheck, slowhttptest, libfaketime. What is missing is installed by apt-get if this runs as root
+# newer with npm, nginx, shellcheck, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
 # on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm. The tests of a full disk
 # mount a small one: that takes root.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
@@ -101,6 +101,7 @@ step 'outside judges' scripts/judges.sh
 step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items --locked
 step 'widget tests' node --test tests/widget/*.test.js
 step 'release build' cargo build --release --locked
+step 'browser tests' scripts/browser.sh
 step 'smoke' scripts/smoke.sh
 step 'slow and greedy clients' scripts/slow.sh
 step 'smoke with a real model' scripts/smoke-real.sh
