@@ -40,9 +40,9 @@ async function resume(fresh) {
   try {
     const session = await begun;
     if (session.messages.length) show(session.messages);
-  } catch (error) {
+  } catch ({ code, status }) {
     begun = null;
-    emit("error", error);
+    emit("error", { code, status });
     tellWhy();
   }
 }
@@ -137,7 +137,7 @@ function failed(error, shown, again) {
   const retry = () => {
     if (!turn && shown.isThere()) again();
   };
-  const { code, retryAfter, fields } = error;
+  const { code, status, retryAfter, fields } = error;
   const actions = [];
   if (!fields && retryAfter <= WAIT_MAX_SECONDS) {
     const retryButton = button("retry", retry, words("retry"));
@@ -148,7 +148,7 @@ function failed(error, shown, again) {
   if (code === "conversation_budget_exhausted") actions.push(button("fresh", () => begin(true), words("new_conversation")));
   shown.fail(explain(error), ...actions);
   if (code === "offline") listen(window, "online", () => shown.text() || retry(), { once: true });
-  emit("error", error);
+  emit("error", { code, status });
 }
 
 /** Follows what is said in the visitor's other tabs. */

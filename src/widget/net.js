@@ -135,5 +135,5 @@ export async function tellWhy() {
 
 /** For messages and events. `crypto.randomUUID` is missing on plain-http pages. */
 export function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
