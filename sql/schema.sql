@@ -1,11 +1,32 @@
 -- The schema as the numbered files make it. Generated: UPDATE_SCHEMA=1 cargo test schema
 
+CREATE TABLE admin_password (
+    id            integer not null primary key check (id = 1), -- there is one
+    hash          text not null,                               -- Argon2id, in PHC form
+    changed_at_ms integer not null
+) strict;
+
+CREATE TABLE admin_sessions (
+    token_hash    blob not null primary key, -- SHA-256 of the cookie: who reads the file is not logged in
+    created_at_ms integer not null,
+    seen_at_ms    integer not null,
+    expires_at_ms integer not null
+) strict, without rowid;
+
 CREATE TABLE agent_days (
     agent_id    text not null,
     day         integer not null,           -- UTC, in days since the epoch
     tokens      integer not null default 0, -- charged or reserved
-    event_bytes integer not null default 0, -- of stored events
+    event_bytes integer not null default 0, cost_nanos integer not null default 0, -- of stored events
     primary key (agent_id, day)
+) strict, without rowid;
+
+CREATE TABLE consents (
+    agent_id text not null,
+    version  integer not null,     -- 1 for the agent's first text, one more for each that follows it
+    text     text not null,        -- as it stood beside the box
+    since_ms integer not null,     -- when it was first agreed to
+    primary key (agent_id, version)
 ) strict, without rowid;
 
 CREATE TABLE conversations (
@@ -16,7 +37,25 @@ CREATE TABLE conversations (
     active_at_ms  integer not null           -- of the last message, lead or event: what resuming goes by
 ) strict, without rowid;
 
+CREATE INDEX conversations_by_activity on conversations (active_at_ms);
+
 CREATE INDEX conversations_of_visitor on conversations (visitor_id, active_at_ms);
+
+CREATE TABLE day_counts (
+    agent_id text not null,
+    day      integer not null,     -- UTC, in days since the epoch
+    name     text not null,        -- what is counted: see store/day_counts.rs
+    count    integer not null,
+    primary key (agent_id, day, name)
+) strict, without rowid;
+
+CREATE TABLE day_refused_origins (
+    agent_id text not null,
+    day      integer not null,
+    origin   text not null,        -- as it was sent, cut at 200 characters; of many in a day the rest counts as '*'
+    count    integer not null,
+    primary key (agent_id, day, origin)
+) strict, without rowid;
 
 CREATE TABLE events (
     seq             integer not null primary key,
@@ -60,9 +99,28 @@ CREATE TABLE leads (
     page_referrer   text,
     conversation_id blob not null references conversations (id), -- where it was left last
     created_at_ms   integer not null,
-    updated_at_ms   integer not null,
+    updated_at_ms   integer not null, consent_version integer, status text not null default 'new' check (status in ('new', 'contacted', 'won', 'lost')), note text not null default '',
     unique (agent_id, email)
 ) strict, without rowid;
+
+CREATE INDEX leads_of_conversation on leads (conversation_id);
+
+CREATE TABLE marks (
+    name text not null primary key, -- of a job that goes through rows in their order
+    seq  integer not null           -- the last one that it has been through
+) strict, without rowid;
+
+CREATE VIRTUAL TABLE message_search using fts5 (
+    content, content = 'messages', content_rowid = 'seq', tokenize = 'unicode61 remove_diacritics 2'
+);
+
+CREATE TABLE 'message_search_config'(k PRIMARY KEY, v) WITHOUT ROWID;
+
+CREATE TABLE 'message_search_data'(id INTEGER PRIMARY KEY, block BLOB);
+
+CREATE TABLE 'message_search_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
+
+CREATE TABLE 'message_search_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
 
 CREATE TABLE messages (
     seq               integer not null primary key, -- the order of commits: the order of a conversation
@@ -85,7 +143,7 @@ CREATE TABLE messages (
     input_tokens      integer,
     output_tokens     integer,
     model             text                          -- the model of widget.toml that answered; empty: none did to the end
-) strict;
+, charged_nanos integer, first_token_ms integer, is_unanswered integer) strict;
 
 CREATE UNIQUE INDEX messages_by_client_id on messages (conversation_id, client_message_id)
     where client_message_id is not null;
@@ -94,8 +152,35 @@ CREATE UNIQUE INDEX messages_by_question on messages (question_id) where questio
 
 CREATE INDEX messages_of_conversation on messages (conversation_id, seq);
 
+CREATE INDEX messages_unanswered on messages (seq) where is_unanswered = 1;
+
+CREATE TABLE paused_agents (
+    agent_id     text not null primary key,
+    paused_at_ms integer not null
+) strict, without rowid;
+
 CREATE TABLE visitors (
     id            blob not null primary key, -- UUIDv4: what lets a visitor resume, so it is never guessable
     agent_id      text not null,             -- a visitor belongs to one agent; elsewhere the id is unknown
     created_at_ms integer not null           -- all times: milliseconds since the epoch, UTC
 ) strict, without rowid;
+
+CREATE TABLE webhook_deliveries (
+    seq                integer not null primary key, -- the order of commits
+    id                 blob not null unique,         -- UUIDv7; the same at each attempt
+    event_id           blob not null,                -- UUIDv7; the same for all webhooks that are told of it
+    webhook            text not null,                -- its name in widget.toml
+    type               text not null,                -- lead.captured, lead.updated, conversation.unanswered, webhook.test
+    payload            text not null,                -- the JSON that is posted, as it was when it happened
+    visitor_id         blob,                         -- whose data it holds: it is erased with the visitor
+    status             text not null default 'pending' check (status in ('pending', 'delivered', 'dead')),
+    attempts           integer not null default 0,
+    next_attempt_at_ms integer,                      -- of a pending one
+    last_error         text,                         -- of the latest attempt that failed
+    created_at_ms      integer not null,
+    ended_at_ms        integer                       -- when it was delivered or given up
+) strict;
+
+CREATE INDEX webhook_deliveries_due on webhook_deliveries (next_attempt_at_ms) where status = 'pending';
+
+CREATE INDEX webhook_deliveries_of_visitor on webhook_deliveries (visitor_id) where visitor_id is not null;

@@ -10,10 +10,15 @@ use super::{StoreError, health};
 /// "wdgt": tells our database from another program's (SQLite's `application_id`).
 const APPLICATION_ID: i32 = 0x7764_6774;
 
-static STEPS: [M<'static>; 3] = [
+static STEPS: [M<'static>; 8] = [
     M::up(include_str!("../../sql/0001_conversations.sql")),
     M::up(include_str!("../../sql/0002_leads.sql")),
     M::up(include_str!("../../sql/0003_events.sql")),
+    M::up(include_str!("../../sql/0004_costs.sql")),
+    M::up(include_str!("../../sql/0005_webhooks.sql")),
+    M::up(include_str!("../../sql/0006_privacy.sql")),
+    M::up(include_str!("../../sql/0007_overview.sql")),
+    M::up(include_str!("../../sql/0008_admin.sql")),
 ];
 
 /// Checks whose file it is and that it is whole, sets it up for durable commits and brings it to the newest schema.

@@ -1,0 +1,21 @@
+-- What the owner's own servers are told, and how that went.
+
+create table webhook_deliveries (
+    seq                integer not null primary key, -- the order of commits
+    id                 blob not null unique,         -- UUIDv7; the same at each attempt
+    event_id           blob not null,                -- UUIDv7; the same for all webhooks that are told of it
+    webhook            text not null,                -- its name in widget.toml
+    type               text not null,                -- lead.captured, lead.updated, conversation.unanswered, webhook.test
+    payload            text not null,                -- the JSON that is posted, as it was when it happened
+    visitor_id         blob,                         -- whose data it holds: it is erased with the visitor
+    status             text not null default 'pending' check (status in ('pending', 'delivered', 'dead')),
+    attempts           integer not null default 0,
+    next_attempt_at_ms integer,                      -- of a pending one
+    last_error         text,                         -- of the latest attempt that failed
+    created_at_ms      integer not null,
+    ended_at_ms        integer                       -- when it was delivered or given up
+) strict;
+
+create index webhook_deliveries_due on webhook_deliveries (next_attempt_at_ms) where status = 'pending';
+
+create index webhook_deliveries_of_visitor on webhook_deliveries (visitor_id) where visitor_id is not null;
