@@ -20,7 +20,7 @@ use crate::model::{Finished, Listener, ModelError, Update};
 use crate::store::{Answer, Commit, StoreError};
 
 /// What the caller is told while an answer is made. One `Started`, then `Text`s, then one `Done` or `Failed`; a `Tick`
-/// comes at least each second of silence. A failure to store the question comes as `Failed` without `Started`.
+/// comes at least each second, between `Text`s too. A failure to store the question comes as `Failed` without `Started`.
 pub(crate) enum TurnEvent<'a> {
     /// The visitor's message is committed.
     Started(Started),

@@ -1,7 +1,7 @@
 //! Models: a chain of links, asked in order until one answers.
 //!
 //! A question goes in as a [`Prompt`], the answer comes out through a [`Listener`], word by word, on the thread that
-//! asked. The listener is also called while there is nothing to say, at least each second, so that one thread can watch
+//! asked. The listener is also called beside that, at least each second, words or not, so that one thread can watch
 //! its client too; when it breaks, the call is closed at once. Retry and fall-through happen before the first word only:
 //! no visitor sees the beginnings of two answers. Nothing here knows visitors, storage or HTTP towards the client.
 
@@ -89,7 +89,7 @@ pub(crate) enum BuiltinAnswer {
 /// What a listener is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Update<'a> {
-    /// The question is on its way; then at least each second until there is more to say.
+    /// The question is on its way; then at least each second until the answer ends, whatever else there is to say.
     Waiting,
     /// Pieces of the answer that came together: at least one, of whole characters.
     Text(&'a Pieces),

@@ -31,8 +31,8 @@ pub(super) struct Call {
     listener: Listener,
     /// When to give up, and what that is called.
     deadline: Cell<(Instant, Limit)>,
-    /// Whether the listener has heard that the question is on its way.
-    is_announced: Cell<bool>,
+    /// When the listener was last told that there is something to wait for.
+    told: Cell<Option<Instant>>,
     /// Why this side gave up.
     given_up: RefCell<Option<ModelError>>,
 }
@@ -52,7 +52,7 @@ impl Call {
         let call = Rc::new(Self {
             listener: listener.clone(),
             deadline: Cell::new(deadline),
-            is_announced: Cell::new(false),
+            told: Cell::new(None),
             given_up: RefCell::new(None),
         });
         CALL.set(Some(call.clone()));
@@ -72,9 +72,14 @@ impl Call {
         Ok(())
     }
 
-    /// Tells, once, that the question is on its way.
-    fn announce(&self) -> Result<(), ModelError> {
-        if self.is_announced.replace(true) { Ok(()) } else { self.tell(Update::Waiting) }
+    /// Tells that the question is on its way, and again after each [`TICK`], whatever came meanwhile: thoughts and
+    /// comments come for minutes without a word, and whoever gathers words learns from them nothing of its client.
+    fn keep_told(&self, now: Instant) -> Result<(), ModelError> {
+        if self.told.get().is_some_and(|told| now.saturating_duration_since(told) < TICK) {
+            return Ok(());
+        }
+        self.told.set(Some(now));
+        self.tell(Update::Waiting)
     }
 
     /// Why this side gave up, if it did.
@@ -82,10 +87,11 @@ impl Call {
         self.given_up.borrow().clone()
     }
 
-    /// How long to wait before the next look, or that there is nothing more to wait for.
-    fn look(&self) -> Result<Duration, ModelError> {
+    /// How long to wait before the next look, or that there is nothing more to wait for. Keeps the listener told.
+    fn look(&self, now: Instant) -> Result<Duration, ModelError> {
+        self.keep_told(now)?;
         let (end, limit) = self.deadline.get();
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(now);
         if left.is_zero() {
             let error = match limit {
                 Limit::FirstToken => ModelError::FirstToken,
@@ -126,7 +132,7 @@ impl<In: Transport> Connector<In> for AnnouncingConnector {
 
     fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<In>, Error> {
         if let Some(call) = CALL.with_borrow(Clone::clone) {
-            call.announce().map_err(|_| closed())?;
+            call.keep_told(Instant::now()).map_err(|_| closed())?;
         }
         Ok(chained)
     }
@@ -161,16 +167,17 @@ impl<T: Transport> Transport for Ticking<T> {
             return self.0.await_input(timeout);
         };
         let begun = Instant::now();
-        call.announce().map_err(|_| closed())?;
+        let mut now = begun;
         loop {
-            let tick = call.look().map_err(|_| closed())?;
+            let tick = call.look(now).map_err(|_| closed())?;
+            // Always the same length but for the last: another one costs a system call.
             let brief = NextTimeout { after: time::Duration::Exact(tick), reason: Timeout::PerRead, ..timeout };
             match self.0.await_input(brief) {
                 Err(Error::Timeout(Timeout::PerRead)) => {
-                    if begun.elapsed() >= *timeout.after {
+                    now = Instant::now();
+                    if now.saturating_duration_since(begun) >= *timeout.after {
                         return Err(Error::Timeout(timeout.reason));
                     }
-                    call.tell(Update::Waiting).map_err(|_| closed())?;
                 }
                 result => return result,
             }
