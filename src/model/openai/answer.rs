@@ -17,6 +17,8 @@ use crate::model::ModelError;
 
 /// Of one answer: far beyond any limit of tokens that is sensible for a chat.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Of white space before the first word, behind which a thought may still begin. Small models get stuck in line ends.
+const HELD_BYTES_MAX: usize = 1024;
 
 /// What one event brought, beside words for the visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +161,7 @@ impl Answer {
         Ok(if text.is_empty() { Step::Nothing } else { Step::Progress })
     }
 
-    /// Text that was held back, because it might have been the beginning of a thought.
+    /// Text that was held back, because it might have been the beginning of a thought: little, and the only text then.
     pub(super) fn held_back(&mut self) -> Option<String> {
         let text = self.thought.flush();
         self.bytes += text.len();
@@ -252,7 +254,7 @@ impl ThoughtFilter {
             if let Some(thought) = begins.strip_prefix(Self::OPEN) {
                 self.held = thought.to_owned();
                 self.state = Thought::Inside;
-            } else if Self::OPEN.starts_with(begins) {
+            } else if Self::OPEN.starts_with(begins) && self.held.len() <= HELD_BYTES_MAX {
                 return "".into();
             } else {
                 self.state = Thought::Over;
