@@ -58,7 +58,7 @@ impl Link {
             Ok(_) => self.breaker.lock().succeeded(),
             Err(ModelError::Cancelled) => {}
             Err(error) => {
-                let begins_pause = self.breaker.lock().failed(clock::monotonic());
+                let begins_pause = error.speaks_against_server() && self.breaker.lock().failed(clock::monotonic());
                 tracing::warn!(model = self.name(), %error, begins_pause, "a model gave no answer");
             }
         }

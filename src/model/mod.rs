@@ -144,6 +144,24 @@ impl ModelError {
         matches!(self, Self::FirstToken | Self::Stalled | Self::Total)
     }
 
+    /// Whether it would meet another question, too. What this one question provoked, such as a prompt that is too long
+    /// or that a filter refuses, is no reason to leave the server alone: any visitor could take it away from all others.
+    pub(crate) fn speaks_against_server(&self) -> bool {
+        match self {
+            Self::Status { status: 401..=404 | 408 | 429, .. } => true,
+            Self::Status { status, .. } => !(400..500).contains(status),
+            Self::Empty | Self::ToolsOnly | Self::Cancelled | Self::NoModel => false,
+            Self::Connect(_)
+            | Self::FirstToken
+            | Self::Stalled
+            | Self::Total
+            | Self::Cut
+            | Self::Garbled(_)
+            | Self::TooLong
+            | Self::Failed(_) => true,
+        }
+    }
+
     /// Whether the model may have worked on the question: it then has a price, even without a word.
     pub(crate) fn may_have_cost(&self) -> bool {
         match self {
@@ -158,6 +176,28 @@ impl ModelError {
             | Self::TooLong
             | Self::Failed(_)
             | Self::Cancelled => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_another_question_would_meet_too_speaks_against_the_server() {
+        let status = |status| ModelError::Status { status, message: String::new(), retry_after: None };
+        for status_code in [401, 402, 403, 404, 408, 429, 500, 502, 503, 529, 302] {
+            assert!(status(status_code).speaks_against_server(), "{status_code}");
+        }
+        for status_code in [400, 413, 422, 451] {
+            assert!(!status(status_code).speaks_against_server(), "{status_code}");
+        }
+        for error in [ModelError::Empty, ModelError::ToolsOnly, ModelError::Cancelled, ModelError::NoModel] {
+            assert!(!error.speaks_against_server(), "{error}");
+        }
+        for error in [ModelError::FirstToken, ModelError::Cut, ModelError::TooLong, ModelError::Failed("x".into())] {
+            assert!(error.speaks_against_server(), "{error}");
         }
     }
 }

@@ -353,21 +353,6 @@ fn a_model_that_knows_no_stream_options_is_asked_without() {
 }
 
 #[test]
-fn a_model_that_keeps_failing_is_left_alone_and_readiness_says_so() {
-    let site = Site::with(|config| {
-        config.agent("demo").models(&["fake", "builtin"]);
-    });
-    always(&site, &respond(500, &[], ""));
-    for _ in 0..6 {
-        site.init("demo").ask("Hello").done();
-    }
-    assert_eq!(site.model.requests().len(), 3);
-    let readiness = site.get("/readyz").expect(200);
-    assert_eq!(readiness["models"][0]["name"], "fake");
-    assert_eq!(readiness["models"][0]["state"], "skipped");
-}
-
-#[test]
 fn connections_to_the_model_are_used_again() {
     let site = Site::start();
     for _ in 0..5 {
