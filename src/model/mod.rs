@@ -91,6 +91,8 @@ pub(crate) enum BuiltinAnswer {
 pub(crate) enum Update<'a> {
     /// The question is on its way; then at least each second until the answer ends, whatever else there is to say.
     Waiting,
+    /// So many bytes were thought, which nobody is shown: they have their price.
+    Thought(usize),
     /// Pieces of the answer that came together: at least one, of whole characters.
     Text(&'a Pieces),
 }
@@ -108,11 +110,29 @@ pub(crate) struct Finished {
     pub(crate) model: String,
 }
 
+/// What became of a question.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) answered: Result<Finished, ModelError>,
+    pub(crate) unreported: Unreported,
+}
+
+/// Work of models that told nothing of their usage: above all of those that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unreported {
+    /// How many took the question.
+    pub(crate) calls: u32,
+    /// What they said and thought.
+    pub(crate) output_bytes: usize,
+}
+
 /// Why there is no answer, or no whole one. The texts are for the operator's log, not for visitors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ModelError {
     #[error("it could not be reached: {0}")]
     Connect(String),
+    #[error("the question was sent, and no answer came: {0}")]
+    Unanswered(String),
     #[error("it answered {status}: {message}")]
     Status { status: u16, message: String, retry_after: Option<Duration> },
     #[error("no word came in time")]
@@ -152,6 +172,7 @@ impl ModelError {
             Self::Status { status, .. } => !(400..500).contains(status),
             Self::Empty | Self::ToolsOnly | Self::Cancelled | Self::NoModel => false,
             Self::Connect(_)
+            | Self::Unanswered(_)
             | Self::FirstToken
             | Self::Stalled
             | Self::Total
@@ -166,7 +187,8 @@ impl ModelError {
     pub(crate) fn may_have_cost(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Status { .. } | Self::NoModel => false,
-            Self::FirstToken
+            Self::Unanswered(_)
+            | Self::FirstToken
             | Self::Stalled
             | Self::Total
             | Self::Cut

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time};
 use ureq::{Error, Timeout};
 
+use super::exchange::Exchange;
 use crate::model::{Listener, ModelError, Update};
 
 /// How long nobody looks whether the client is still there.
@@ -26,6 +27,11 @@ thread_local! {
     static CALL: RefCell<Option<Rc<Call>>> = const { RefCell::new(None) };
 }
 
+/// The call that this thread makes.
+pub(super) fn current_call() -> Option<Rc<Call>> {
+    CALL.with_borrow(Clone::clone)
+}
+
 /// The limits of a call, and who listens to it.
 pub(super) struct Call {
     listener: Listener,
@@ -33,6 +39,7 @@ pub(super) struct Call {
     deadline: Cell<(Instant, Limit)>,
     /// When the listener was last told that there is something to wait for.
     told: Cell<Option<Instant>>,
+    pub(super) exchange: Cell<Exchange>,
     /// Why this side gave up.
     given_up: RefCell<Option<ModelError>>,
 }
@@ -53,6 +60,7 @@ impl Call {
             listener: listener.clone(),
             deadline: Cell::new(deadline),
             told: Cell::new(None),
+            exchange: Cell::default(),
             given_up: RefCell::new(None),
         });
         CALL.set(Some(call.clone()));
@@ -131,7 +139,7 @@ impl<In: Transport> Connector<In> for AnnouncingConnector {
     type Out = In;
 
     fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<In>, Error> {
-        if let Some(call) = CALL.with_borrow(Clone::clone) {
+        if let Some(call) = current_call() {
             call.keep_told(Instant::now()).map_err(|_| closed())?;
         }
         Ok(chained)
@@ -163,7 +171,7 @@ impl<T: Transport> Transport for Ticking<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let Some(call) = CALL.with_borrow(Clone::clone) else {
+        let Some(call) = current_call() else {
             return self.0.await_input(timeout);
         };
         let begun = Instant::now();

@@ -208,6 +208,7 @@ fn an_interrupted_answer_is_not_taken_for_a_whole_one() {
     let mut answer = Answer::default();
     step(&mut answer, &[HELLO]).unwrap();
     assert_eq!(answer.conclude(true, false), Err(ModelError::Cut)); // llama-cpp-python: [DONE], then cut
+    assert_eq!(Answer::default().conclude(false, false), Err(ModelError::Cut), "nor for one that says nothing");
 }
 
 #[test]
