@@ -388,6 +388,8 @@ fn floods_are_cut_off() {
     assert_eq!(line.end, Err(ModelError::TooLong));
     let Step::Send(words) = token(&"x".repeat(10_000)) else { unreachable!() };
     assert_eq!(hear(vec![head(), Step::Repeat(words, Duration::ZERO)]).end, Err(ModelError::TooLong));
+    let Step::Send(blanks) = token(&"\n".repeat(1000)) else { unreachable!() };
+    assert_eq!(hear(vec![head(), Step::Repeat(blanks, Duration::ZERO)]).end, Err(ModelError::TooLong));
 }
 
 #[test]
