@@ -26,11 +26,13 @@ enum Kind {
 impl Link {
     /// `calls_max` is how many answers may run at once: so many connections are kept.
     pub(crate) fn open_ai(settings: Settings, calls_max: usize) -> Self {
-        Self { kind: Kind::OpenAi(Box::new(OpenAi::new(settings, calls_max))), breaker: Mutex::default() }
+        let breaker = Mutex::new(Breaker::new(settings.pause));
+        Self { kind: Kind::OpenAi(Box::new(OpenAi::new(settings, calls_max))), breaker }
     }
 
     pub(crate) fn builtin() -> Self {
-        Self { kind: Kind::Builtin, breaker: Mutex::default() }
+        // It never fails.
+        Self { kind: Kind::Builtin, breaker: Mutex::new(Breaker::new(Duration::ZERO)) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -55,7 +57,12 @@ impl Link {
             Kind::Builtin => builtin::ask(prompt, listener),
         };
         match &answered {
-            Ok(_) => self.breaker.lock().succeeded(),
+            Ok(_) => {
+                let ends_pause = self.breaker.lock().succeeded();
+                if ends_pause {
+                    tracing::info!(model = self.name(), "a model answers again");
+                }
+            }
             Err(ModelError::Cancelled) => {}
             Err(error) => {
                 let begins_pause = error.speaks_against_server() && self.breaker.lock().failed(clock::monotonic());

@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Duration,
     /// For the whole answer.
     pub(crate) total_timeout: Duration,
+    /// How long it is left alone after it failed several times in a row.
+    pub(crate) pause: Duration,
 }
 
 /// What the limit of output tokens is called: newer models of OpenAI insist on the longer name.

@@ -1,7 +1,10 @@
 //! A model that keeps failing is left alone for a while and then tried again; no single visitor can bring that about.
 
+use serde_json::json;
+
 use crate::fake_model::{Step, done, finish, head, last_chunk, respond, say};
 use crate::support::site::Site;
+use crate::support::wait_until;
 
 /// Every request meets this, a retry too.
 fn always(site: &Site, script: &[Step]) {
@@ -22,6 +25,33 @@ fn a_model_that_keeps_failing_is_left_alone_and_readiness_says_so() {
     let readiness = site.get("/readyz").expect(200);
     assert_eq!(readiness["models"][0]["name"], "fake");
     assert_eq!(readiness["models"][0]["state"], "skipped");
+}
+
+#[test]
+fn a_model_that_is_well_again_is_found_by_one_question_after_its_pause() {
+    let site = Site::with(|config| {
+        config.fake("pause", "\"2s\"");
+        config.agent("demo").models(&["fake", "builtin"]).text("unknown_answer", "The embedded one.");
+    });
+    let model = || site.get("/readyz").expect(200)["models"][0].clone();
+    let wait_for_the_end_of_its_pause = || wait_until("the pause is over", || model()["state"] == "ok");
+    always(&site, &respond(500, &[], ""));
+    for _ in 0..3 {
+        site.init("demo").ask("Hello").done();
+    }
+    assert_eq!((&model()["state"], &model()["failures"]), (&json!("skipped"), &json!(3)));
+    site.server.wait_for_line("begins_pause=true");
+    wait_for_the_end_of_its_pause();
+    assert_eq!(site.init("demo").ask("Hello").text(), "The embedded one.", "the probe fails");
+    assert_eq!((&model()["state"], &model()["failures"]), (&json!("skipped"), &json!(4)));
+    always(&site, &say(&["The model."]));
+    assert_eq!(site.init("demo").ask("Hello").text(), "The embedded one.", "and a pause begins anew");
+    assert_eq!(site.model.requests().len(), 4);
+    wait_for_the_end_of_its_pause();
+    assert_eq!(site.init("demo").ask("Hello").text(), "The model.");
+    assert_eq!((&model()["state"], &model()["failures"]), (&json!("ok"), &json!(0)));
+    site.server.wait_for_line("a model answers again");
+    assert_eq!(site.init("demo").ask("Hello").text(), "The model.");
 }
 
 #[test]

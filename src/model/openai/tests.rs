@@ -37,6 +37,7 @@ fn settings(model: &FakeModel) -> Settings {
         first_token_timeout: LONG,
         idle_timeout: LONG,
         total_timeout: LONG,
+        pause: LONG,
     }
 }
 
