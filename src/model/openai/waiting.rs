@@ -97,6 +97,10 @@ impl Call {
 
     /// How long to wait before the next look, or that there is nothing more to wait for. Keeps the listener told.
     fn look(&self, now: Instant) -> Result<Duration, ModelError> {
+        // A name that cannot be looked up is taken from memory: the call goes on then, unless it was given up.
+        if let Some(error) = self.given_up() {
+            return Err(error);
+        }
         self.keep_told(now)?;
         let (end, limit) = self.deadline.get();
         let left = end.saturating_duration_since(now);
@@ -130,6 +134,14 @@ impl Drop for CallGuard {
     }
 }
 
+/// For what else this thread waits for: tells the listener of its call, if that is due, and fails if the call is over.
+pub(super) fn look_up_from_waiting() -> Result<(), Error> {
+    match current_call() {
+        Some(call) => call.look(Instant::now()).map(|_| ()).map_err(|_| closed()),
+        None => Ok(()),
+    }
+}
+
 /// Stands before the connector that opens a socket: connecting may take seconds, and nobody should wait for that to hear
 /// that the question is on its way.
 #[derive(Debug)]
@@ -139,9 +151,7 @@ impl<In: Transport> Connector<In> for AnnouncingConnector {
     type Out = In;
 
     fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<In>, Error> {
-        if let Some(call) = current_call() {
-            call.keep_told(Instant::now()).map_err(|_| closed())?;
-        }
+        look_up_from_waiting()?;
         Ok(chained)
     }
 }
