@@ -128,7 +128,12 @@ impl Drop for Reservation {
 /// A cautious estimate of how many tokens `text` is: a token for three bytes, and four around each message. English has
 /// about four bytes a token, Chinese three; so what is reserved covers what models report, nearly always.
 pub(super) fn estimated_tokens(text: &str) -> u64 {
-    (text.len() as u64).div_ceil(3) + 4
+    estimated_tokens_of(text.len())
+}
+
+/// As [`estimated_tokens`], of a text that was not kept.
+pub(super) fn estimated_tokens_of(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(3) + 4
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::fake_model::{Step, head, token};
+use crate::fake_model::{Step, chunk, event, head, token};
 use crate::support::CEILING;
 use crate::support::client::Connection;
 use crate::support::site::{Site, Visitor};
@@ -111,6 +111,44 @@ fn who_leaves_the_synchronous_endpoint_is_noticed_too() {
     let back = site.resume(&visitor);
     assert_eq!(back.messages()[0]["content"], "Hello");
     is_free(&visitor);
+}
+
+#[test]
+fn who_leaves_while_the_model_is_busy_without_a_word_is_noticed_too() {
+    let site = Site::start();
+    let thought = || event(&json!({"choices": [{"delta": {"reasoning_content": "hm "}}]}));
+    for (what, begin, again, pause_ms) in [
+        ("thoughts", thought(), thought(), 20),
+        ("a thought in the text", token("<think>"), token("hm "), 20),
+        ("comments", chunk(":\n\n"), chunk(":\n\n"), 100),
+    ] {
+        let Step::Send(bytes) = again else { panic!("{what} are sent") };
+        let request = site.model.requests().len();
+        site.model.script(vec![head(), begin, Step::Repeat(bytes, Duration::from_millis(pause_ms))]);
+        let mut stream = site.init("demo").open("Think");
+        stream.expect("start");
+        site.model.wait_for_requests(request + 1);
+        let left = Instant::now();
+        stream.leave();
+        let closed = site.model.wait_until_closed(request);
+        assert!(closed.duration_since(left) < NOTICED, "{what}: {:?}", closed.duration_since(left));
+    }
+}
+
+#[test]
+fn who_leaves_the_synchronous_endpoint_while_the_model_speaks_is_noticed_too() {
+    let site = Site::start();
+    let Step::Send(word) = token("word ") else { panic!("a token is sent") };
+    site.model.script(vec![head(), Step::Repeat(word, Duration::from_millis(5))]);
+    let visitor = site.init("demo");
+    let mut connection = site.connect();
+    connection.send(&visitor.request("/v1/widget/messages", &json!({"content": "Talk"})));
+    site.model.wait_for_requests(1);
+    let left = Instant::now();
+    connection.leave();
+    let closed = site.model.wait_until_closed(0);
+    assert!(closed.duration_since(left) < NOTICED, "{:?}", closed.duration_since(left));
+    assert_eq!(stored_answer(&site, &visitor)["status"], "partial");
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod front;
 mod http_ambiguity;
 mod http_torture;
 mod kill;
+mod model_breaker;
 mod model_faults;
 mod old_defects;
 mod regression;

@@ -39,7 +39,7 @@ pub(super) fn ask(
     let clock = Clock { settings, end: begun + settings.total_timeout };
     let first_token = begun + settings.first_token_timeout;
     let call = Call::begin(listener, clock.until(first_token, Limit::FirstToken));
-    let response = send(agent, settings, body).map_err(|error| call.given_up().unwrap_or(error))?;
+    let response = send(agent, settings, body, &call).map_err(|error| call.given_up().unwrap_or(error))?;
     let response = checked(response).map_err(|error| call.given_up().unwrap_or(error))?;
     let reader = response.into_body().into_reader();
     let mut stream = Stream { call, clock, reader, answer: Answer::default(), said: Pieces::default() };
@@ -51,7 +51,12 @@ pub(super) fn ask(
     Ok(Finished { finish_reason, usage, model: settings.name.clone() })
 }
 
-fn send(agent: &Agent, settings: &Settings, body: &Body<'_>) -> Result<Response<ResponseBody>, ModelError> {
+fn send(
+    agent: &Agent,
+    settings: &Settings,
+    body: &Body<'_>,
+    call: &Call,
+) -> Result<Response<ResponseBody>, ModelError> {
     let mut request = agent.post(&settings.url).header("Accept", "text/event-stream, application/json");
     if let Some(key) = &settings.key {
         request = request.header("Authorization", format!("Bearer {}", key.expose()));
@@ -60,7 +65,7 @@ fn send(agent: &Agent, settings: &Settings, body: &Body<'_>) -> Result<Response<
         request = request.header(name, value.expose());
     }
     let json = serde_json::to_vec(body).map_err(|error| ModelError::Garbled(error.to_string()))?;
-    request.content_type("application/json").send(&json[..]).map_err(|error| ModelError::Connect(error.to_string()))
+    request.content_type("application/json").send(&json[..]).map_err(|error| call.exchange.get().failure(&error))
 }
 
 /// An answer that may hold a stream, or the reason why it holds none.
@@ -199,6 +204,10 @@ impl Stream<'_> {
     /// Says what there is to say, all that came together in one go, and moves the deadline if that was progress. True at
     /// `[DONE]`. What was said before an error is said before it is returned.
     fn pass_on(&mut self, heard: Result<Step, ModelError>) -> Result<bool, ModelError> {
+        let thought_bytes = self.answer.take_thought_bytes();
+        if thought_bytes > 0 {
+            self.call.tell(Update::Thought(thought_bytes))?;
+        }
         if !self.said.is_empty() {
             self.call.tell(Update::Text(&self.said))?;
             self.said.clear();
