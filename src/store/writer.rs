@@ -2,7 +2,8 @@
 //! answers every caller. Under load a commit carries hundreds of writes, so that durable is fast too.
 //!
 //! A job that fails, or panics, is rolled back alone. A commit that fails, fails every job of its batch; the next batch
-//! tries again, so that a disk that was full is written to as soon as it has room.
+//! tries again, so that a disk that was full is written to as soon as it has room. A file that was found damaged is written
+//! to no more: what is still whole in it should stay so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{LOCK_WAIT, StoreError};
 
 /// Writes that may wait; more are refused as busy.
 const QUEUE_MAX: usize = 4096;
@@ -34,9 +35,17 @@ impl<T> Commit<T> {
     }
 }
 
-/// Runs in the transaction, or is told why there is none; what it returns is called after the commit, with how that went.
-type Job = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Settle + Send>;
+/// Runs in the transaction, or is told why there is none.
+type Job = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Ran + Send>;
+/// Is called after the commit, with how that went.
 type Settle = Box<dyn FnOnce(Result<(), &StoreError>)>;
+
+/// A job whose commit is still to come.
+struct Ran {
+    /// What it met that is not its own fault.
+    trouble: Option<StoreError>,
+    settle: Settle,
+}
 
 pub(super) struct Writer {
     /// Taken away when the writer is closed.
@@ -52,7 +61,7 @@ impl Writer {
         let state = is_failing.clone();
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || Loop { connection, is_failing: state, has_written: false }.run(&receiver))?;
+            .spawn(move || Loop { connection, is_failing: state, damage: None, has_written: false }.run(&receiver))?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing })
     }
 
@@ -64,10 +73,12 @@ impl Writer {
         let refuse = answer.clone();
         let job: Job = Box::new(move |transaction| {
             let result = transaction.map_err(StoreError::clone).and_then(|connection| in_savepoint(connection, work));
+            let trouble = result.as_ref().err().filter(|error| error.is_of_the_disk()).cloned();
             // A caller that no longer waits needs no answer.
-            Box::new(move |committed| {
+            let settle = Box::new(move |committed: Result<(), &StoreError>| {
                 let _ = answer.send(committed.map_err(StoreError::clone).and(result));
-            })
+            });
+            Ran { trouble, settle }
         });
         let sent = match &*self.queue.lock() {
             Some(queue) => queue.try_send(job),
@@ -83,7 +94,9 @@ impl Writer {
     }
 
     pub(super) fn ready(&self) -> Result<(), StoreError> {
-        if self.queue.lock().is_none() {
+        // In this order: `close` keeps the thread's lock until it has ended.
+        let is_open = self.queue.lock().is_some() && self.thread.lock().as_ref().is_some_and(|it| !it.is_finished());
+        if !is_open {
             return Err(StoreError::Closed);
         }
         if self.is_failing.load(Ordering::Relaxed) {
@@ -108,7 +121,7 @@ fn in_savepoint<T>(
 ) -> Result<T, StoreError> {
     connection.prepare_cached("savepoint job")?.execute([])?;
     let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(StoreError::Panicked));
-    // A full disk may have undone the whole transaction, and the savepoint with it.
+    // A disk that is full or fails may have undone the whole transaction, and the savepoint with it.
     if connection.is_autocommit() {
         return result.and(Err(StoreError::Full));
     }
@@ -123,6 +136,8 @@ fn in_savepoint<T>(
 struct Loop {
     connection: Connection,
     is_failing: Arc<AtomicBool>,
+    /// What was found wrong with the file. It stays: only a person can repair it.
+    damage: Option<StoreError>,
     /// Since the log was last folded back.
     has_written: bool,
 }
@@ -141,36 +156,62 @@ impl Loop {
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
         self.has_written = true;
-        let begun = self.connection.execute_batch("begin immediate").map_err(StoreError::from);
-        let settled: Vec<Settle> = jobs.map(|job| job(self.transaction(&begun))).collect();
-        let result = begun.and_then(|()| self.end_transaction());
-        self.note(result.as_ref().err());
+        let begun = self.begin();
+        let mut trouble = None;
+        let mut settled = Vec::new();
+        for job in jobs {
+            let ran = job(self.transaction(&begun, trouble.as_ref()));
+            trouble = trouble.or(ran.trouble);
+            settled.push(ran.settle);
+        }
+        let result = begun.and_then(|()| self.end_transaction(trouble.as_ref()));
+        self.note(result.as_ref().err().or(trouble.as_ref()));
         for settle in settled {
             settle(result.as_ref().copied());
         }
     }
 
-    /// The open transaction, or why there is none: outside of one a savepoint would commit on its own.
-    fn transaction<'a>(&'a self, begun: &'a Result<(), StoreError>) -> Result<&'a Connection, &'a StoreError> {
-        begun.as_ref()?;
-        if self.connection.is_autocommit() { Err(&StoreError::Full) } else { Ok(&self.connection) }
+    /// Begins a transaction, after undoing one that could not be ended: else none could ever begin again.
+    fn begin(&self) -> Result<(), StoreError> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("rollback")?;
+        }
+        Ok(self.connection.execute_batch("begin immediate")?)
     }
 
-    fn end_transaction(&self) -> Result<(), StoreError> {
+    /// The open transaction, or why there is none: outside of one a savepoint would commit on its own.
+    fn transaction<'a>(
+        &'a self,
+        begun: &'a Result<(), StoreError>,
+        trouble: Option<&'a StoreError>,
+    ) -> Result<&'a Connection, &'a StoreError> {
+        begun.as_ref()?;
+        if self.connection.is_autocommit() { Err(trouble.unwrap_or(&StoreError::Full)) } else { Ok(&self.connection) }
+    }
+
+    fn end_transaction(&self, trouble: Option<&StoreError>) -> Result<(), StoreError> {
         if self.connection.is_autocommit() {
-            return Err(StoreError::Full); // a full disk has undone it
+            return Err(trouble.unwrap_or(&StoreError::Full).clone()); // it has undone it
         }
         let committed = self.connection.execute_batch("commit");
         if committed.is_err() && !self.connection.is_autocommit() {
-            self.connection.execute_batch("rollback")?;
+            // If this fails too, the next transaction tries it again before it begins.
+            let _ = self.connection.execute_batch("rollback");
         }
         Ok(committed?)
     }
 
     /// Logs the way into trouble and the way out, once each.
-    fn note(&self, error: Option<&StoreError>) {
+    fn note(&mut self, error: Option<&StoreError>) {
         let was_failing = self.is_failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
+            Some(damage @ StoreError::Corrupt(_)) if self.damage.is_none() => {
+                self.damage = Some(damage.clone());
+                tracing::error!(%damage, "storage: nothing more is written: stop the server and restore a backup");
+            }
             Some(error) if !was_failing => {
                 tracing::error!(%error, "storage: commits fail; writes are refused until one succeeds")
             }
@@ -180,19 +221,37 @@ impl Loop {
     }
 
     fn idle(&mut self) {
+        if self.damage.is_some() {
+            return;
+        }
         if self.is_failing.load(Ordering::Relaxed) {
             let probed = self.probe();
             self.note(probed.as_ref().err());
         }
         if self.has_written {
-            self.fold_log_back();
+            self.fold_log_back_at_once();
         }
     }
 
     /// Nobody may be writing: sees for itself whether it works again. The same value makes a commit all the same.
     fn probe(&self) -> Result<(), StoreError> {
+        self.begin()?;
         let version: i32 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok(self.connection.pragma_update(None, "user_version", version)?)
+        self.connection.pragma_update(None, "user_version", version)?;
+        self.end_transaction(None)
+    }
+
+    /// As [`Loop::fold_log_back`], but waits for no reader: a backup may take minutes, and nothing would be committed while
+    /// it is waited for.
+    fn fold_log_back_at_once(&mut self) {
+        if let Err(error) = self.connection.busy_timeout(Duration::ZERO) {
+            tracing::warn!(%error, "storage: the log is not folded back");
+            return;
+        }
+        self.fold_log_back();
+        if let Err(error) = self.connection.busy_timeout(LOCK_WAIT) {
+            tracing::warn!(%error, "storage: locks are not waited for");
+        }
     }
 
     /// The log begins at zero again, unless a reader is still in it.
@@ -203,3 +262,6 @@ impl Loop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
