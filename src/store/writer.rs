@@ -13,9 +13,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
-use super::{LOCK_WAIT, StoreError};
+use super::StoreError;
 
 /// Writes that may wait; more are refused as busy.
 const QUEUE_MAX: usize = 4096;
@@ -105,7 +105,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits what has queued, folds the log back and ends the thread.
+    /// Commits what has queued, empties the log and ends the thread.
     pub(super) fn close(&self) {
         self.queue.lock().take();
         if let Some(thread) = self.thread.lock().take() {
@@ -151,7 +151,7 @@ impl Loop {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.fold_log_back();
+        self.empty_log();
     }
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
@@ -229,7 +229,7 @@ impl Loop {
             self.note(probed.as_ref().err());
         }
         if self.has_written {
-            self.fold_log_back_at_once();
+            self.fold_log_back();
         }
     }
 
@@ -241,24 +241,20 @@ impl Loop {
         self.end_transaction(None)
     }
 
-    /// As [`Loop::fold_log_back`], but waits for no reader: a backup may take minutes, and nothing would be committed while
-    /// it is waited for.
-    fn fold_log_back_at_once(&mut self) {
-        if let Err(error) = self.connection.busy_timeout(Duration::ZERO) {
-            tracing::warn!(%error, "storage: the log is not folded back");
-            return;
-        }
-        self.fold_log_back();
-        if let Err(error) = self.connection.busy_timeout(LOCK_WAIT) {
-            tracing::warn!(%error, "storage: locks are not waited for");
+    /// Copies the log into the database. It waits for nobody: a backup may read for minutes, and nothing would be committed
+    /// meanwhile. The next commit begins the log at its start again, unless a reader is still in it.
+    fn fold_log_back(&mut self) {
+        let frames = |row: &Row<'_>| Ok((row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?));
+        match self.connection.query_row("pragma wal_checkpoint(passive)", [], frames) {
+            Ok((log, folded)) => self.has_written = log != folded,
+            Err(error) => tracing::warn!(%error, "storage: the log could not be folded back"),
         }
     }
 
-    /// The log begins at zero again, unless a reader is still in it.
-    fn fold_log_back(&mut self) {
-        match self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i32>(0)) {
-            Ok(is_busy) => self.has_written = is_busy != 0,
-            Err(error) => tracing::warn!(%error, "storage: the log could not be folded back"),
+    /// At the end the log is emptied, so that the database is one file, if its readers leave it soon enough.
+    fn empty_log(&self) {
+        if let Err(error) = self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())) {
+            tracing::warn!(%error, "storage: the log could not be emptied");
         }
     }
 }

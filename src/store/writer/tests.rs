@@ -53,6 +53,38 @@ fn a_reader_who_stays_does_not_keep_a_write_waiting() {
 }
 
 #[test]
+fn the_log_keeps_its_size_until_the_end_so_that_it_is_overwritten() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let bytes = |path: &std::path::Path| std::fs::metadata(path).unwrap().len();
+    let log = store.path().with_extension("db-wal");
+    make_table(&store);
+    for _ in 0..50 {
+        insert(&store).unwrap();
+    }
+    let (grown, before) = (bytes(&log), bytes(store.path()));
+    wait_until("the log is folded back", || bytes(store.path()) > before);
+    insert(&store).unwrap();
+    assert_eq!(bytes(&log), grown, "it is begun anew");
+    store.close();
+    assert_eq!(bytes(&log), 0);
+}
+
+#[test]
+fn what_the_log_grew_to_beyond_its_size_is_given_back() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let log = || std::fs::metadata(store.path().with_extension("db-wal")).unwrap().len();
+    make_table(&store);
+    store.write(|db| Ok(db.execute("insert into notes values (zeroblob(20 << 20))", [])?)).wait().unwrap();
+    assert!(log() > 20 << 20);
+    wait_until("the log is given back", || {
+        insert(&store).unwrap();
+        log() <= 16 << 20
+    });
+}
+
+#[test]
 fn a_transaction_that_was_left_open_is_undone_before_the_next() {
     let scratch = Scratch::new();
     let connection = Connection::open(scratch.path().join("db")).unwrap();
