@@ -42,6 +42,7 @@ mod kill;
 mod model_faults;
 mod old_defects;
 mod regression;
+mod secrets;
 mod shutdown;
 
 // The program and its source.
