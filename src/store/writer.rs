@@ -59,9 +59,10 @@ impl Writer {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
         let state = is_failing.clone();
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || Loop { connection, is_failing: state, damage: None, has_written: false }.run(&receiver))?;
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
+            Loop { connection, is_failing: state, damage: None, has_written: false, folding_fails: false }
+                .run(&receiver)
+        })?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing })
     }
 
@@ -140,6 +141,7 @@ struct Loop {
     damage: Option<StoreError>,
     /// Since the log was last folded back.
     has_written: bool,
+    folding_fails: bool,
 }
 
 impl Loop {
@@ -246,8 +248,16 @@ impl Loop {
     fn fold_log_back(&mut self) {
         let frames = |row: &Row<'_>| Ok((row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?));
         match self.connection.query_row("pragma wal_checkpoint(passive)", [], frames) {
-            Ok((log, folded)) => self.has_written = log != folded,
-            Err(error) => tracing::warn!(%error, "storage: the log could not be folded back"),
+            Ok((log, folded)) => {
+                self.has_written = log != folded;
+                self.folding_fails = false;
+            }
+            // It is tried again each second, and said once.
+            Err(error) if !self.folding_fails => {
+                self.folding_fails = true;
+                tracing::warn!(%error, "storage: the log cannot be folded back");
+            }
+            Err(_) => {}
         }
     }
 
