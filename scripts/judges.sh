@@ -134,6 +134,7 @@ init_per_address = "100000/1m"
 messages_per_address = "100000/1m"
 leads_per_token = "100000/1m"
 leads_per_address = "100000/1m"
+leads_per_agent = "100000/1m"
 events_per_token = "100000/1m"
 
 [budget]

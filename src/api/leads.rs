@@ -33,7 +33,7 @@ struct Lead {
 pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
     let lead = body::parse(ctx.request, ctx.body, parse)?;
-    let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
+    let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, &visit.claims.agent, ctx.client(), ctx.monotonic)?;
     let email = lead.email.as_str().to_owned();
     let stored = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now).wait()?;
     let answer = Answer {

@@ -83,6 +83,7 @@ pub(crate) struct Limits {
     pub(crate) messages_per_address: Rate,
     pub(crate) leads_per_token: Rate,
     pub(crate) leads_per_address: Rate,
+    pub(crate) leads_per_agent: Rate,
     pub(crate) events_per_token: Rate,
 }
 

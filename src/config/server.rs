@@ -165,14 +165,14 @@ pub(super) fn read_storage(storage: &Section, surroundings: &Surroundings) -> st
 }
 
 pub(super) fn read_limits(limits: &Section) -> Limits {
-    let rate = |key, requests_a_minute| {
-        limits.get(key).rate().unwrap_or(Rate { requests: requests_a_minute, window: Duration::from_mins(1) })
-    };
+    let rate_in = |key, requests, window| limits.get(key).rate().unwrap_or(Rate { requests, window });
+    let rate = |key, requests_a_minute| rate_in(key, requests_a_minute, Duration::from_mins(1));
     Limits {
         init_per_address: rate("init_per_address", 60),
         messages_per_address: rate("messages_per_address", 30),
         leads_per_token: rate("leads_per_token", 5),
         leads_per_address: rate("leads_per_address", 10),
+        leads_per_agent: rate_in("leads_per_agent", 1000, Duration::from_hours(24)),
         events_per_token: rate("events_per_token", 600),
     }
 }

@@ -74,6 +74,8 @@ pub(crate) enum StoreError {
     TooNew { found: usize, known: usize },
     #[error("{} is not a database of widgetd", path.display())]
     Foreign { path: PathBuf },
+    #[error("storage fails: {0}")]
+    Disk(String),
     #[error("the database is damaged: {0}")]
     Corrupt(String),
     #[error("the last commit failed")]
@@ -84,6 +86,13 @@ pub(crate) enum StoreError {
     Io(String),
     #[error("{0}")]
     Sqlite(String),
+}
+
+impl StoreError {
+    /// Whether the next write will probably meet it too.
+    fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::Full | Self::Disk(_) | Self::Corrupt(_))
+    }
 }
 
 impl From<std::io::Error> for StoreError {
@@ -101,6 +110,10 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            // A quota is among them, and a disk that was mounted anew for reading only.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Disk(error.to_string())
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
             _ => Self::Sqlite(error.to_string()),
         }

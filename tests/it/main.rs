@@ -43,6 +43,7 @@ mod model_breaker;
 mod model_faults;
 mod old_defects;
 mod regression;
+mod secrets;
 mod shutdown;
 
 // The program and its source.

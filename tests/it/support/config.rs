@@ -23,6 +23,7 @@ impl Config {
         for name in ["init_per_address", "messages_per_address", "leads_per_address"] {
             config.text("limits", name, "100000/1m");
         }
+        config.text("limits", "leads_per_agent", "100000/1d");
         config.set("server", "max_connections_per_address", 500);
         config.text("server", "shutdown_grace", "1s");
         config
