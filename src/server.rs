@@ -1,7 +1,9 @@
 //! The one composition root: builds every room from the configuration, runs them, and stops them in order.
 //!
 //! Stopping: the front closes its listener and the idle connections; running answers have `shutdown_grace` to end; what
-//! still runs then fails as shutting down and is stored as partial; the writer commits what has queued and closes.
+//! still runs then fails as shutting down and is stored as partial. The front returns when the last connection has gone,
+//! so that who has sent a request gets its answer; slow clients are waited for a few seconds at most. Last, the writer
+//! commits what has queued and closes.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,6 +29,9 @@ use crate::token::{KeyError, Tokens};
 
 /// How long an answer that was told to stop may take to be stored.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long clients may take, once no answer is generated any more, to end their requests and to read what was answered.
+/// Longer than a write waits for a lock on the database.
+const CLIENT_GRACE: Duration = Duration::from_secs(3);
 
 /// Reads the configuration again, as at start.
 pub(crate) type Reload = Box<dyn Fn() -> Result<Config, Complaints> + Send>;
@@ -136,7 +141,8 @@ fn obey(mut signals: Signals, app: &Arc<App>, reload: &Reload, shutdown_grace: D
     }
 }
 
-/// Waits for the running answers, then ends those that remain.
+/// Waits for the running answers, then ends those that remain, and last cuts off the clients that are slow. If there are
+/// none, the front returns by itself, and the process ends before this does.
 fn end_generations(app: &App, shutdown_grace: Duration) {
     let places = app.places.permits();
     if !places.wait_until_none_is_held(shutdown_grace) {
@@ -144,6 +150,8 @@ fn end_generations(app: &App, shutdown_grace: Duration) {
         app.chat.stop();
         places.wait_until_none_is_held(STOP_GRACE);
     }
+    std::thread::sleep(CLIENT_GRACE);
+    tracing::warn!("closing the connections of clients that are still sending or reading");
     app.front.close();
 }
 

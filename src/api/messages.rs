@@ -49,11 +49,12 @@ struct Admitted {
 fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     let visit = gate::authorize(ctx)?;
     let message = body::parse(ctx.request, ctx.body, parse)?;
+    let agents = ctx.snapshot.assistants.len();
+    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
+    // After the place was taken: who stops the server waits for those that are taken by then.
     if ctx.app.front.is_draining() {
         return Err(ApiError::ShuttingDown);
     }
-    let agents = ctx.snapshot.assistants.len();
-    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
     let place = place.map_err(|cause| ApiError::Overloaded { cause })?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
     let accepted = ctx.app.chat.accept(&visit.assistant, &ctx.snapshot.faq, visit.speaker(), message, ctx.now);

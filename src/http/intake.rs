@@ -13,7 +13,6 @@ use std::time::Duration;
 use polling::{Event, Events};
 use tiny_http::Method;
 
-use super::Settings;
 use super::body::Collector;
 use super::client_addr::address_key;
 use super::connection::{Arrived, Connection};
@@ -25,6 +24,7 @@ use super::response::{self, Frame};
 use super::slot::{Lingering, Overdue, Reading, Shared, Slot, State, Writing};
 use super::table::Table;
 use super::wire_error::WireError;
+use super::{BACKLOG, Settings};
 use crate::clock;
 use crate::domain::id;
 
@@ -103,7 +103,7 @@ impl Intake {
             }
             // Last: a place that becomes free above may be given away here.
             if is_accepting {
-                self.accept_all();
+                self.accept_some();
             }
             self.look_at_deadlines();
             if self.shared.is_draining() {
@@ -115,25 +115,26 @@ impl Intake {
         }
     }
 
-    fn accept_all(&mut self) {
-        for _ in 0..ACCEPTS_MAX {
+    fn accept_some(&mut self) {
+        self.accept_up_to(ACCEPTS_MAX);
+        if let Some(listener) = &self.listener
+            && let Err(error) = self.shared.poller.modify(listener, Event::readable(LISTENER))
+        {
+            tracing::error!(%error, "the listener could not be watched");
+        }
+    }
+
+    fn accept_up_to(&mut self, connections: usize) {
+        for _ in 0..connections {
             let Some(listener) = &self.listener else {
                 return;
             };
             match listener.accept() {
                 Ok((socket, peer)) => self.admit(socket, peer),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                Err(error) => {
-                    self.accept_failed(&error);
-                    break;
-                }
+                Err(error) => return self.accept_failed(&error),
             }
-        }
-        if let Some(listener) = &self.listener
-            && let Err(error) = self.shared.poller.modify(listener, Event::readable(LISTENER))
-        {
-            tracing::error!(%error, "the listener could not be watched");
         }
     }
 
@@ -303,11 +304,18 @@ impl Intake {
             return;
         }
         self.looked_at = now;
+        let is_draining = self.shared.is_draining();
         for key in self.table.keys() {
             let Some(state) = self.table.state(key) else { continue };
             let mut state = state.lock();
-            match state.overdue(&self.settings, self.shared.is_draining(), now) {
+            match state.overdue(&self.settings, is_draining, now) {
                 None => continue,
+                // It may have sent a request that was not seen yet: read it before the system throws it away.
+                Some(Overdue::Close) if is_draining && matches!(*state, State::Reading(_)) => {
+                    drop(state);
+                    self.attend(key);
+                    continue;
+                }
                 Some(Overdue::Close) => {}
                 Some(Overdue::Refuse) => {
                     if let State::Reading(reading) = std::mem::replace(&mut *state, State::Closed) {
@@ -321,8 +329,10 @@ impl Intake {
         }
     }
 
-    /// New connections are refused by the system from here on.
+    /// New connections are refused by the system from here on. Those that wait to be accepted, it would reset, and their
+    /// requests with them: they are taken in first.
     fn stop_accepting(&mut self) {
+        self.accept_up_to(BACKLOG);
         if let Some(listener) = self.listener.take() {
             if let Err(error) = self.shared.poller.delete(&listener) {
                 tracing::error!(%error, "the listener could not be taken out of the poller");

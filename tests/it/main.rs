@@ -43,6 +43,7 @@ mod model_faults;
 mod old_defects;
 mod regression;
 mod shutdown;
+mod stopping;
 
 // The program and its source.
 mod cli;
