@@ -14,7 +14,6 @@ use polling::{Event, Events};
 use tiny_http::Method;
 
 use super::body::Collector;
-use super::client_addr::address_key;
 use super::connection::{Arrived, Connection};
 use super::head::{self, Framing};
 use super::pool::{Pool, Rest};
@@ -42,6 +41,8 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// After an `accept` that failed for no reason we know.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two warnings of that: whoever opens connections must not write the log.
+const WARNING_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) type Handler = dyn Fn(Request, Responder) -> Option<Rest> + Send + Sync;
 
@@ -57,6 +58,8 @@ pub(super) struct Intake {
     table: Table,
     scratch: Vec<u8>,
     looked_at: Duration,
+    /// When it was last told that a connection could not be accepted.
+    warned_at: Option<Duration>,
 }
 
 impl Intake {
@@ -79,6 +82,7 @@ impl Intake {
             table: Table::default(),
             scratch: vec![0; READ_BYTES],
             looked_at: Duration::ZERO,
+            warned_at: None,
         })
     }
 
@@ -141,7 +145,11 @@ impl Intake {
     /// Out of descriptors, most likely: the reserve takes one connection in so that it can be refused, and the one that
     /// has been idle longest makes room.
     fn accept_failed(&mut self, error: &io::Error) {
-        tracing::warn!(%error, open = self.table.open(), "a connection could not be accepted");
+        let now = clock::monotonic();
+        if self.warned_at.is_none_or(|then| now.saturating_sub(then) >= WARNING_PAUSE) {
+            tracing::warn!(%error, open = self.table.open(), "a connection could not be accepted");
+            self.warned_at = Some(now);
+        }
         if self.reserve.take().is_some() {
             if !self.table.evict()
                 && let Some(listener) = &self.listener
@@ -155,11 +163,12 @@ impl Intake {
         }
     }
 
-    /// Gives a newcomer a place. One too many of its address is refused; one too many in all finds no place if nothing
-    /// idle can make room.
+    /// Gives a newcomer a place. One too many of its address or its network is refused, and one too many in all if nobody
+    /// can make room. That one has a place beyond the last until it has read so, or until the next newcomer comes.
     fn admit(&mut self, socket: TcpStream, peer: SocketAddr) {
-        if self.table.open() >= self.settings.connections_max && !self.table.evict() {
-            return;
+        let mut has_place = true;
+        while has_place && self.table.open() >= self.settings.connections_max {
+            has_place = self.table.evict();
         }
         let connection = match Connection::new(socket, peer, self.table.next_key(), self.shared.poller.clone()) {
             Ok(connection) => connection,
@@ -168,13 +177,12 @@ impl Intake {
                 return;
             }
         };
-        let address = address_key(peer.ip());
-        if self.settings.trusted_proxies.contain(peer.ip()) {
-            self.table.insert(reading(connection), None); // it speaks for many
-        } else if self.table.of_address(address) >= self.settings.connections_per_address_max {
-            self.table.insert(refuse(connection, WireError::Overloaded), None);
+        let is_proxy = self.settings.trusted_proxies.contain(peer.ip()); // it speaks for many
+        let of_address_max = self.settings.connections_per_address_max;
+        if has_place && (is_proxy || self.table.has_share_for(peer.ip(), of_address_max)) {
+            self.table.insert(reading(connection), (!is_proxy).then_some(peer.ip()));
         } else {
-            self.table.insert(reading(connection), Some(address));
+            self.table.insert(refuse(connection, WireError::Overloaded), None);
         }
     }
 
@@ -369,8 +377,10 @@ fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
 /// Answers a request that no handler shall see, and closes.
 fn refuse(connection: Connection, error: WireError) -> State {
     tracing::debug!(status = error.problem().status, reason = %error, "refused");
+    let frame = Frame { is_head: false, version: tiny_http::HTTPVersion(1, 1), keep_alive: false };
+    let answer = response::encode(error.problem().response(&id::random_hex()), &frame);
     // It fits into an empty socket; who has not read what came before need not read this.
-    let _ = connection.try_write(&refusal(error));
+    let _ = connection.try_write(&answer);
     connection.stop_sending();
     lingering(connection, clock::monotonic())
 }
@@ -388,9 +398,4 @@ fn lingering(connection: Connection, now: Duration) -> State {
         return State::Closed;
     }
     State::Lingering(Box::new(Lingering { connection, discarded: 0, since: now }))
-}
-
-fn refusal(error: WireError) -> Vec<u8> {
-    let frame = Frame { is_head: false, version: tiny_http::HTTPVersion(1, 1), keep_alive: false };
-    response::encode(error.problem().response(&id::random_hex()), &frame)
 }

@@ -2,7 +2,7 @@
 //! ends the server or disturbs what is running, and afterwards all is as before.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -110,9 +110,12 @@ fn without_a_descriptor_for_anyone_a_newcomer_is_turned_away_and_no_more() {
     }
     let descriptors = site.server.descriptors();
     site.server.limit(Resource::Nofile, descriptors);
+    let begun = Instant::now();
     for _ in 0..20 {
         assert!(!is_served(&mut site.connect()));
     }
+    let warnings = site.server.printed().matches("a connection could not be accepted").count();
+    assert!((1..=1 + begun.elapsed().as_secs() as usize).contains(&warnings), "{warnings} lines in the log");
     gates.iter().for_each(|gate| gate.open());
     for stream in &mut streams {
         assert_eq!(stream.rest().text(), "yes.");
@@ -274,6 +277,29 @@ fn requests_that_never_become_whole_share_a_few_megabytes() {
     // 64 MB were sent.
     assert!(grown < 44 * 1024, "{grown} KiB");
     assert!(stalled.iter().any(Connection::was_closed));
+    newcomer(&site);
+}
+
+/// Every place has an answer under way, so nobody can make room: the newcomer is told so.
+#[test]
+fn when_all_are_being_answered_a_newcomer_is_told_to_come_back() {
+    let site = crowded(16);
+    let gates: Vec<_> = (0..16).map(|_| site.model.will_hold(&["Well, "], &["yes."])).collect();
+    let visitors: Vec<_> = (0..16).map(|_| site.init("demo")).collect();
+    let mut streams: Vec<_> = visitors.iter().map(|visitor| visitor.open("Hello")).collect();
+    for stream in &mut streams {
+        stream.expect("start");
+    }
+    for _ in 0..5 {
+        let response = site.get("/healthz");
+        response.refused(503, "overloaded");
+        assert_eq!((response.retry_after(), response.must("Connection")), (1, "close"));
+    }
+    gates.iter().for_each(|gate| gate.open());
+    for stream in &mut streams {
+        stream.rest().done();
+    }
+    drop(streams);
     newcomer(&site);
 }
 
