@@ -172,10 +172,7 @@ impl Intake {
         }
         let connection = match Connection::new(socket, peer, self.table.next_key(), self.shared.poller.clone()) {
             Ok(connection) => connection,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be set up");
-                return;
-            }
+            Err(error) => return tracing::warn!(%error, "a connection could not be set up"),
         };
         let is_proxy = self.settings.trusted_proxies.contain(peer.ip()); // it speaks for many
         let of_address_max = self.settings.connections_per_address_max;
