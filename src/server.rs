@@ -22,7 +22,7 @@ use crate::clock;
 use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
-use crate::http::Front;
+use crate::http::{Front, Permits};
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
@@ -73,6 +73,7 @@ impl Server {
         let address = config.http.listen;
         let front = Front::bind(config.http.clone()).map_err(|error| StartError::Listen { address, error })?;
         let places = Places::new(config.http.generations);
+        let commits = Permits::new(config.http.commits);
         let shutdown_grace = config.shutdown_grace;
         let own_origins = own_origins(&config, front.local_addr());
         let snapshot = snapshot(config, own_origins, None).map_err(storage)?;
@@ -82,6 +83,7 @@ impl Server {
             chat,
             store,
             places,
+            commits,
             front: front.handle(),
         });
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;

@@ -18,13 +18,13 @@ use crate::domain::id::ConversationId;
 pub(super) fn stream(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let Admitted { place, quota, conversation, acceptance } = admit(ctx)?;
     let app = ctx.app.clone();
-    Ok(Outcome::Later(
-        place,
-        Box::new(move |reply| match acceptance {
+    Ok(Outcome::Later(Box::new(move |reply| {
+        match acceptance {
             Acceptance::Turn(accepted) => stream::generate(&app.chat, *accepted, reply, quota),
             Acceptance::Replay(replay) => stream::replay(*replay, conversation, reply, quota),
-        }),
-    ))
+        }
+        drop(place);
+    })))
 }
 
 pub(super) fn whole(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -32,9 +32,10 @@ pub(super) fn whole(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let app = ctx.app.clone();
     match acceptance {
         Acceptance::Replay(replay) => Ok(whole::replay(*replay, quota).into()),
-        Acceptance::Turn(accepted) => {
-            Ok(Outcome::Later(place, Box::new(move |reply| whole::generate(&app.chat, *accepted, reply, quota))))
-        }
+        Acceptance::Turn(accepted) => Ok(Outcome::Later(Box::new(move |reply| {
+            whole::generate(&app.chat, *accepted, reply, quota);
+            drop(place);
+        }))),
     }
 }
 

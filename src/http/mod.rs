@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     /// Rests that handlers leave, which run at once beside them: answers that take seconds.
     pub(crate) generations: usize,
+    /// More rests, of requests that wait for a slow disk.
+    pub(crate) commits: usize,
     /// Open connections in all; lowered to what the descriptor limit allows.
     pub(crate) connections_max: usize,
     /// Open connections of one address, trusted proxies excepted; of IPv6 a /64 is one.
@@ -136,7 +138,7 @@ impl Front {
         handler: impl Fn(Request, Responder) -> Option<Rest> + Send + Sync + 'static,
     ) -> io::Result<()> {
         let Self { settings, shared, listener, .. } = self;
-        let threads = settings.workers + settings.generations;
+        let threads = settings.workers + settings.generations + settings.commits;
         let workers = Pool::start(Sizes { threads, jobs: settings.workers, waiting: WAITING_MAX }, WORKER_STACK_BYTES)?;
         Intake::new(Arc::new(settings), shared, listener, workers, Arc::new(handler))?.run();
         Ok(())

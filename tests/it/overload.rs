@@ -1,11 +1,13 @@
 //! More than can be carried: what was taken on goes on, the rest is refused at once, and nobody takes it all.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::fake_model::{Gate, Step, done, finish, head, last_chunk, token};
 use crate::support::client::{Connection, Response};
+use crate::support::db;
 use crate::support::site::{Site, Visitor};
 use crate::support::sse::EventStream;
 
@@ -63,6 +65,55 @@ fn three_times_the_load_is_a_third_carried_and_the_rest_refused_at_once() {
     }
 }
 
+/// Whoever holds the database up, a backup say, holds up what is to be written, and nothing else.
+#[test]
+fn what_waits_for_the_disk_holds_nobody_else_up() {
+    let site = Site::start();
+    let visitors: Vec<_> = (0..30).map(|_| site.init("demo")).collect();
+    let lock = db::lock(&site.server.data());
+    let event = |visitor: &Visitor| visitor.request("/v1/widget/events", &json!({"type": "dismiss"}));
+    let mut waiting: Vec<_> = visitors.iter().map(|_| site.connect()).collect();
+    for (connection, visitor) in waiting.iter_mut().zip(&visitors) {
+        connection.send(&event(visitor));
+    }
+    site.get("/healthz").expect(200);
+    site.init("demo");
+    assert!(waiting.iter_mut().all(|connection| connection.is_silent_for(Duration::from_millis(1))));
+    drop(lock);
+    for (connection, visitor) in waiting.iter_mut().zip(&visitors) {
+        connection.read(&event(visitor)).expect(202);
+    }
+}
+
+#[test]
+fn more_that_wait_for_the_disk_than_may_are_refused_at_once() {
+    let site = Site::with(|config| {
+        config.text("limits", "leads_per_token", "1000/1m");
+    });
+    let visitor = site.init("demo");
+    let request = visitor.request("/v1/widget/leads", &json!({"email": "ann@example.com"}));
+    let lock = db::lock(&site.server.data());
+    let mut connections: Vec<_> = (0..60).map(|_| site.connect()).collect();
+    connections.iter_mut().for_each(|connection| connection.send(&request));
+    let is_answered = |connection: &mut Connection| !connection.is_silent_for(Duration::from_millis(10));
+    site.get("/healthz").expect(200);
+    let (mut refused, mut waiting): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
+    for mut connection in connections {
+        if is_answered(&mut connection) { refused.push(connection) } else { waiting.push(connection) }
+    }
+    assert_eq!(waiting.len(), 32, "as many as may wait");
+    for mut connection in refused {
+        let response = connection.read(&request);
+        response.refused(503, "overloaded");
+        assert_eq!(response.retry_after(), 1);
+    }
+    drop(lock);
+    for mut connection in waiting {
+        assert!([200, 201].contains(&connection.read(&request).status));
+    }
+    assert_eq!(visitor.lead(&json!({"email": "ann@example.com"})).status, 200);
+}
+
 #[test]
 fn one_address_cannot_take_every_place() {
     let site = Site::with(|config| {
@@ -73,6 +124,25 @@ fn one_address_cannot_take_every_place() {
     let streams: Vec<_> = visitors.iter().filter_map(|visitor| ask_from(&site, visitor, 2).ok()).collect();
     assert_eq!(streams.len(), 12, "half of the places");
     let Ok(mut elsewhere) = ask_from(&site, &site.init("demo"), 3) else { panic!("no place is left") };
+    gate.open();
+    assert_eq!(elsewhere.rest().text(), "ab");
+}
+
+#[test]
+fn one_network_cannot_take_every_place() {
+    let site = Site::with(|config| {
+        config.remove_agent("other").set("server", "generations", 24);
+        config.set("server", "trusted_proxies", "[\"127.0.0.1\"]");
+    });
+    let gate = held(&site);
+    let ask = |address: String| {
+        let request = site.init("demo").request("/v1/widget/messages/stream", &json!({"content": "Hello"}));
+        site.connect().stream(&request.header("X-Forwarded-For", &address))
+    };
+    // A customer has all subnets of a /48; an address is a /64.
+    let streams: Vec<_> = (0..24).filter_map(|n| ask(format!("2001:db8:1:{n}::1")).ok()).collect();
+    assert_eq!(streams.len(), 18, "three quarters of the places");
+    let Ok(mut elsewhere) = ask("2001:db8:2::1".to_owned()) else { panic!("no place is left") };
     gate.open();
     assert_eq!(elsewhere.rest().text(), "ab");
 }
