@@ -173,6 +173,8 @@ pub(super) fn read_limits(limits: &Section) -> Limits {
     };
     Limits {
         init_per_address: rate("init_per_address", 60),
+        // A page view costs one that no cache answers: an office shares an address.
+        config_per_address: rate("config_per_address", 300),
         messages_per_address: rate("messages_per_address", 30),
         leads_per_token: rate("leads_per_token", 5),
         leads_per_address: rate("leads_per_address", 10),
