@@ -124,17 +124,17 @@ fn without_a_descriptor_for_anyone_a_newcomer_is_turned_away_and_no_more() {
     wait_until("there is a place", || is_served(&mut site.connect()));
 }
 
-/// The limit binds no process of root's, so the server runs as another user.
+/// The limit binds no process of root's, so the server runs as another user, who may enter the folders of this one.
 #[test]
 fn without_a_thread_to_start_all_goes_on() {
-    let as_user = ["setpriv", "--reuid", NOBODY_ELSE, "--clear-groups"];
+    let capability = "+dac_read_search";
+    let as_user =
+        ["setpriv", "--reuid", NOBODY_ELSE, "--clear-groups", "--inh-caps", capability, "--ambient-caps", capability];
     let succeeds = |words: &[&str]| {
         Command::new(as_user[0]).args(&as_user[1..]).args(words).output().is_ok_and(|output| output.status.success())
     };
-    if !succeeds(&[BINARY, "--version"]) || succeeds(&["prlimit", "--nproc=1", "sh", "-c", "true & wait $!"]) {
-        eprintln!("skipped: this user cannot start a process as another one, or limits of threads bind nobody here");
-        return;
-    }
+    assert!(succeeds(&[BINARY, "--version"]), "needs root, to start a process as another user");
+    assert!(!succeeds(&["prlimit", "--nproc=1", "sh", "-c", "true & wait $!"]), "limits of threads bind nobody here");
     let threads = {
         let site = Site::under(&as_user, |_| {});
         site.init("demo").ask("How many are you?").done();
@@ -245,6 +245,20 @@ fn who_does_not_read_gets_no_megabytes_of_the_systems_memory() {
     let greedy = greedy(&site, 1);
     assert!(answered(&site) < 8, "{} answers of 90 KB are under way", answered(&site));
     drop(greedy);
+}
+
+#[test]
+fn who_does_not_read_his_answer_is_closed_at_the_write_timeout() {
+    let site = Site::with(|config| {
+        config.text("server", "write_timeout", "300ms").text("server", "idle_timeout", "1h");
+    });
+    newcomer(&site).leave();
+    wait_until("nobody is connected", || site.server.connections() == 0);
+    let mut connection = Connection::open_narrow(site.address());
+    connection.send_raw("GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100).as_bytes()).unwrap();
+    wait_until("it is answered", || answered(&site) > 0);
+    wait_until("it is closed", || site.server.connections() == 0);
+    assert!((1..100).contains(&answered(&site)), "it was closed for another reason");
 }
 
 #[test]
