@@ -140,13 +140,14 @@ fn go_on(site: &Site, visitor: &Visitor, number: usize, is_signalled: &AtomicBoo
         let Some(mut connection) = kept.take().or_else(|| Connection::try_open(site.address())) else { break };
         let is_sent = connection.try_send(&request);
         let is_early = is_sent && !is_signalled.load(Ordering::SeqCst);
-        match connection.try_read() {
-            Some((200..=202, _)) if n % 3 == 0 => seen.leads.push(format!("{name}@example.com")),
-            Some((200..=202, _)) if n % 3 == 1 => seen.events.push(name),
-            Some((200..=202 | 503, _)) => {}
+        let response = connection.try_read_response();
+        match response.as_ref().map(|response| response.status) {
+            Some(200..=202) if n % 3 == 0 => seen.leads.push(format!("{name}@example.com")),
+            Some(200..=202) if n % 3 == 1 => seen.events.push(name),
+            Some(200..=202 | 503) => {}
             None if is_early => seen.unanswered.push(name),
             None => break,
-            Some((status, body)) => panic!("{status}: {body}"),
+            Some(_) => panic!("{response:?}"),
         }
         if number % 2 == 0 && !is_signalled.load(Ordering::SeqCst) {
             kept = Some(connection);

@@ -211,12 +211,12 @@ impl Connection {
         self.send_raw(&request.to_bytes()).is_ok()
     }
 
-    /// Status and text of the next answer, if it comes whole. The connection can be used again.
-    pub(crate) fn try_read(&mut self) -> Option<(u16, String)> {
+    /// The next answer as a whole, if it comes whole.
+    pub(crate) fn try_read_response(&mut self) -> Option<Response> {
         let head = self.read_head()?;
         let mut body = vec![0; head.header("Content-Length")?.parse().ok()?];
         self.reader.read_exact(&mut body).ok()?;
-        Some((head.status, String::from_utf8(body).expect("UTF-8")))
+        Some(Response { head, body })
     }
 
     /// Bytes as they are. Fails if the server closed already.
