@@ -149,7 +149,7 @@ fn go_on(site: &Site, visitor: &Visitor, number: usize, is_signalled: &AtomicBoo
             None => break,
             Some(_) => panic!("{response:?}"),
         }
-        if number % 2 == 0 && !is_signalled.load(Ordering::SeqCst) {
+        if number.is_multiple_of(2) && !is_signalled.load(Ordering::SeqCst) {
             kept = Some(connection);
         }
         tell();
