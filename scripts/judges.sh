@@ -131,6 +131,7 @@ start_widgetd() {
     cat >"$tmp/widget.toml" <<TOML
 [limits]
 init_per_address = "100000/1m"
+config_per_address = "100000/1m"
 messages_per_address = "100000/1m"
 leads_per_token = "100000/1m"
 leads_per_address = "100000/1m"

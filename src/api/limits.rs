@@ -21,6 +21,7 @@ const NETWORK_FACTOR: u32 = 10;
 pub(crate) struct Limits {
     rates: config::Limits,
     init: ByAddress,
+    config: ByAddress,
     messages: ByAddress,
     leads: Limiter,
     leads_address: ByAddress,
@@ -33,6 +34,7 @@ impl Limits {
         let limiter = |rate| Limiter::new(rate, KEYS_MAX);
         Self {
             init: ByAddress::new(rates.init_per_address),
+            config: ByAddress::new(rates.config_per_address),
             messages: ByAddress::new(rates.messages_per_address),
             leads: limiter(rates.leads_per_token),
             leads_address: ByAddress::new(rates.leads_per_address),
@@ -50,6 +52,11 @@ impl Limits {
     /// `/init` and `/check`, which tells no more: by address.
     pub(super) fn init(&self, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
         self.init.take("init", client, now)
+    }
+
+    /// `/config`: by address, whatever is answered, so that nobody finds agents by trying.
+    pub(super) fn config(&self, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
+        self.config.take("config", client, now)
     }
 
     /// Both message endpoints: by address, over all its conversations.

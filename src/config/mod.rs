@@ -80,6 +80,7 @@ impl Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) init_per_address: Rate,
+    pub(crate) config_per_address: Rate,
     pub(crate) messages_per_address: Rate,
     pub(crate) leads_per_token: Rate,
     pub(crate) leads_per_address: Rate,

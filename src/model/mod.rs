@@ -161,6 +161,14 @@ pub(crate) enum ModelError {
     NoModel,
 }
 
+impl Settings {
+    /// `text` without the key and the headers' values: servers repeat in their errors what they did not like.
+    fn strike_out(&self, text: &str) -> String {
+        let secrets = self.key.iter().chain(self.headers.iter().map(|(_, value)| value)).map(Secret::expose);
+        secrets.filter(|secret| !secret.is_empty()).fold(text.to_owned(), |text, secret| text.replace(secret, "[…]"))
+    }
+}
+
 impl ModelError {
     pub(crate) fn is_timeout(&self) -> bool {
         matches!(self, Self::FirstToken | Self::Stalled | Self::Total)

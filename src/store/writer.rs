@@ -33,6 +33,15 @@ impl<T> Commit<T> {
     pub(crate) fn wait(self) -> Result<T, StoreError> {
         self.0.recv().unwrap_or(Err(StoreError::Closed))
     }
+
+    /// As [`Commit::wait`], but for so long at most: then the commit comes back, to be waited for on.
+    pub(crate) fn wait_at_most(self, patience: Duration) -> Result<Result<T, StoreError>, Self> {
+        match self.0.recv_timeout(patience) {
+            Ok(result) => Ok(result),
+            Err(RecvTimeoutError::Disconnected) => Ok(Err(StoreError::Closed)),
+            Err(RecvTimeoutError::Timeout) => Err(self),
+        }
+    }
 }
 
 /// Runs in the transaction, or is told why there is none.

@@ -84,6 +84,31 @@ fn tokens_run_out_too() {
     assert!(refused.retry_after() > 86_000);
 }
 
+/// Outside of browsers nobody sends an `Origin`, and nobody can be made to: a token that was carried off is good for what is
+/// left of its conversation and of the agent's day.
+#[test]
+fn a_token_that_is_used_without_an_origin_is_bound_by_the_budgets() {
+    let site = Site::with(|config| {
+        config.set("budget", "messages", 2);
+        config.agent("other").budget("agent_tokens_per_day = 3000");
+    });
+    let thief = site.init("demo").at_origin(None);
+    for _ in 0..2 {
+        thief.say("Hello").expect(200);
+    }
+    thief.say("Hello").refused(429, "conversation_budget_exhausted");
+    thief.refused(&json!({"content": "Hello"})).refused(429, "conversation_budget_exhausted");
+    assert_eq!(site.model.requests().len(), 2);
+
+    // Many tokens share the agent's day.
+    let spent = (0..20).map(|_| site.init("other").at_origin(None)).find(|thief| {
+        site.model.will_report(500, 500);
+        thief.say("Hello").status != 200
+    });
+    spent.expect("an end").say("Hello").refused(429, "agent_budget_exhausted");
+    assert!(site.model.requests().len() <= 2 + 3, "no more than the day has");
+}
+
 #[test]
 fn a_restart_forgives_nothing() {
     let mut site = Site::with(|config| {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::fake_model::{Step, chunk, event, head, token};
-use crate::support::CEILING;
 use crate::support::client::Connection;
 use crate::support::site::{Site, Visitor};
+use crate::support::{CEILING, wait_until};
 
 /// Two seconds by the contract; the rest is for a machine that is slow.
 const NOTICED: Duration = Duration::from_secs(5);
@@ -195,22 +195,30 @@ fn twenty_who_leave_leave_nothing_behind() {
     }
 }
 
+/// What the model says is many times as long as events, with their escapes, so that the client's buffers are full long
+/// before the answer is as long as it may be.
 #[test]
-fn a_client_that_reads_nothing_is_given_up() {
+fn a_client_that_reads_nothing_is_given_up_at_the_write_timeout() {
     let site = Site::with(|config| {
         config.text("server", "write_timeout", "500ms");
         // It may be told a lot before its buffers are full.
-        config.set("budget", "tokens", 10_000_000);
+        config.set("budget", "tokens", 10_000_000).set("budget", "answer_tokens", 200_000);
     });
-    let Step::Send(piece) = token(&"word ".repeat(2000)) else { panic!("a token is sent") };
-    site.model.script(vec![head(), Step::Repeat(piece, Duration::from_millis(1))]);
+    let Step::Send(piece) = token("\u{1}\u{2}\u{1}") else { panic!("a token is sent") };
+    site.model.script(vec![head(), Step::Repeat(piece.repeat(100), Duration::ZERO)]);
     let visitor = site.init("demo");
-    let mut connection = Connection::open(site.address());
+    let mut connection = Connection::open_narrow(site.address());
     connection.send(&visitor.request("/v1/widget/messages/stream", &json!({"content": "Talk"})));
-    // The answer is limited in its size as well: either way it ends, and nothing waits for the reader.
     site.model.wait_for_requests(1);
     site.model.wait_until_closed(0);
-    assert_eq!(stored_answer(&site, &visitor)["status"], "partial");
+    let answer = stored_answer(&site, &visitor);
+    assert_eq!(answer["status"], "partial");
+    let bytes = answer["content"].as_str().unwrap().len();
+    assert!(bytes < 250 * 1024, "{bytes} bytes: the answer's own limit has ended it");
+    let line = site.server.wait_for_line("path=/v1/widget/messages/stream");
+    assert!(line.contains("status=499"), "{line}");
+    assert!(!site.server.printed().contains("too long"));
+    wait_until("its connection is closed", || site.server.connections() == 0);
     is_free(&visitor);
 }
 

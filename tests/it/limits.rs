@@ -45,6 +45,27 @@ fn the_sixtieth_init_of_a_minute_passes_and_the_next_waits() {
     }
 }
 
+/// So that no one finds out by trying which agents there are, or writes the log: refusals count as answers do.
+#[test]
+fn an_address_reads_three_hundred_configs_a_minute_whatever_they_are() {
+    let by_default = Site::with(|config| {
+        config.unset("limits", "config_per_address");
+    });
+    let mut connection = by_default.connect();
+    let config = |agent: &str| Request::get(&format!("/v1/widget/config?agent_id={agent}")).origin(ORIGIN);
+    for n in 0..300 {
+        let (agent, status) = if n % 2 == 0 { ("demo", 200) } else { ("acme", 404) };
+        assert_eq!(connection.call(&config(agent)).status, status);
+    }
+    for agent in ["demo", "acme"] {
+        let response = connection.call(&config(agent));
+        response.refused(429, "rate_limited");
+        assert!((1..=60).contains(&response.retry_after()));
+        assert_eq!(response.must("RateLimit-Policy"), "\"config\";q=300;w=60");
+    }
+    by_default.init("demo");
+}
+
 #[test]
 fn who_waits_as_long_as_told_is_let_through_and_refusals_cost_nothing() {
     let site = Site::with(|config| {

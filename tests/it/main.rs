@@ -45,6 +45,7 @@ mod old_defects;
 mod regression;
 mod secrets;
 mod shutdown;
+mod stopping;
 
 // The program and its source.
 mod cli;

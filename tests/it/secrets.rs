@@ -85,7 +85,11 @@ impl Walk<'_> {
         assert_eq!(self.stream(visitor, &message), 200);
         assert_eq!(self.hear(&visitor.say("CANARY-MESSAGE again")), 200);
         for status in [400, 401, 429, 500] {
-            self.site.model.script(respond(status, &[], r#"{"error":{"message":"no such thing"}}"#));
+            self.site.model.script(respond(
+                status,
+                &[],
+                &format!(r#"{{"error":{{"message":"wrong key: {MODEL_KEY}"}}}}"#),
+            ));
             assert_eq!(self.stream(visitor, &message), 200);
         }
         self.site.model.script(respond(403, &[], "<html>no</html>"));

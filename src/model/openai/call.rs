@@ -40,10 +40,13 @@ pub(super) fn ask(
     let first_token = begun + settings.first_token_timeout;
     let call = Call::begin(listener, clock.until(first_token, Limit::FirstToken));
     let response = send(agent, settings, body, &call).map_err(|error| call.given_up().unwrap_or(error))?;
-    let response = checked(response).map_err(|error| call.given_up().unwrap_or(error))?;
+    let response = checked(response, settings).map_err(|error| call.given_up().unwrap_or(error))?;
     let reader = response.into_body().into_reader();
     let mut stream = Stream { call, clock, reader, answer: Answer::default(), said: Pieces::default() };
-    let (saw_done, is_whole) = stream.read()?;
+    let (saw_done, is_whole) = stream.read().map_err(|error| match error {
+        ModelError::Failed(reason) => ModelError::Failed(settings.strike_out(&reason)),
+        error => error,
+    })?;
     if let Some(text) = stream.answer.held_back() {
         stream.call.tell(Update::Text(&Pieces::from(text.as_str())))?;
     }
@@ -69,7 +72,7 @@ fn send(
 }
 
 /// An answer that may hold a stream, or the reason why it holds none.
-fn checked(mut response: Response<ResponseBody>) -> Result<Response<ResponseBody>, ModelError> {
+fn checked(mut response: Response<ResponseBody>, settings: &Settings) -> Result<Response<ResponseBody>, ModelError> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let status = response.status();
     if status.is_redirection() {
@@ -79,7 +82,7 @@ fn checked(mut response: Response<ResponseBody>) -> Result<Response<ResponseBody
     if !status.is_success() {
         let retry_after = retry_after(&response);
         let body = response.body_mut().with_config().limit(ERROR_BYTES_MAX).lossy_utf8(true).read_to_string();
-        let message = body.ok().as_deref().and_then(error_body::message);
+        let message = body.ok().and_then(|body| error_body::message(&settings.strike_out(&body)));
         let message = message.unwrap_or_else(|| status.canonical_reason().unwrap_or("an error").to_owned());
         return Err(ModelError::Status { status: status.as_u16(), message, retry_after });
     }

@@ -31,6 +31,7 @@ const TIMEOUT_MS = 90_000;
 /** All visitors of a test come from one address. */
 const LIMITS = {
   init_per_address: "10000/1m",
+  config_per_address: "10000/1m",
   messages_per_address: "10000/1m",
   leads_per_address: "10000/1m",
   leads_per_agent: "10000/1m",

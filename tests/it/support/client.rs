@@ -206,6 +206,19 @@ impl Connection {
         Some((status, serde_json::from_str(body).ok()?))
     }
 
+    /// Whether the whole request went out.
+    pub(crate) fn try_send(&mut self, request: &Request) -> bool {
+        self.send_raw(&request.to_bytes()).is_ok()
+    }
+
+    /// The next answer as a whole, if it comes whole.
+    pub(crate) fn try_read_response(&mut self) -> Option<Response> {
+        let head = self.read_head()?;
+        let mut body = vec![0; head.header("Content-Length")?.parse().ok()?];
+        self.reader.read_exact(&mut body).ok()?;
+        Some(Response { head, body })
+    }
+
     /// Bytes as they are. Fails if the server closed already.
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.reader.get_mut().write_all(bytes)

@@ -20,7 +20,7 @@ impl Config {
         config.model("fake", model_url);
         config.agents = vec![Agent::new("demo", ORIGIN), Agent::new("other", "https://other.example")];
         // All tests come from one address.
-        for name in ["init_per_address", "messages_per_address", "leads_per_address"] {
+        for name in ["init_per_address", "config_per_address", "messages_per_address", "leads_per_address"] {
             config.text("limits", name, "100000/1m");
         }
         config.text("limits", "leads_per_agent", "100000/1d");
