@@ -9,7 +9,8 @@ const QUESTIONS = 9;
 /** The median, of which a quiet machine needs a third. On a busy one a second round decides. */
 const CEILING_MS = 60;
 
-inBrowser("the first word is painted as soon as it has come", {}, async ({ page, wire, widget }, t) => {
+inBrowser("the first word is painted as soon as it has come", {}, async (scene, t) => {
+  const { page, widget } = scene;
   await widget.open();
   await page.evaluate(() => {
     window.painted = [];
@@ -27,17 +28,21 @@ inBrowser("the first word is painted as soon as it has come", {}, async ({ page,
       });
     }).observe(root, { childList: true, characterData: true, subtree: true });
   });
-  let median = await round({ page, wire, widget }, t);
-  if (median >= CEILING_MS) median = await round({ page, wire, widget }, t);
+  let median = await round(scene, t);
+  if (median >= CEILING_MS) median = await round(scene, t);
   assert.ok(median < CEILING_MS, `${median} ms`);
 });
 
 /** Asks some questions; gives the median time from the server's first token to its paint. */
-async function round({ page, wire, widget }, t) {
+async function round({ page, wire, widget, model }, t) {
   const before = await page.evaluate(() => window.painted.length);
   for (let question = 0; question < QUESTIONS; question += 1) {
-    await widget.hear(`Question ${before + question}`, "Hello from the scripted model.");
+    // Its end would paint what is still waiting.
+    const answer = model.nextHolds("Hello");
+    await widget.ask(`Question ${before + question}`);
     await eventually(async () => assert.equal(await page.evaluate(() => window.painted.length), before + question + 1));
+    answer.finish(" from the scripted model.");
+    await widget.says("Hello from the scripted model.");
   }
   const painted = (await page.evaluate(() => window.painted)).slice(before);
   const sent = wire.asked("/v1/widget/messages/stream").slice(before);
