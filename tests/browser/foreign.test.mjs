@@ -1,6 +1,7 @@
 /** Pages that others wrote, with frameworks, styles and keys of their own: they carry the widget, and neither harms the other. */
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,7 +11,7 @@ import { inBrowser } from "./support/scene.mjs";
 
 const HELLO = "Hello from the scripted model.";
 /** The bundler is the widget's. */
-const { build } = createRequire(new URL("../../src/widget/build.mjs", import.meta.url))("esbuild");
+const { buildSync } = createRequire(new URL("../../src/widget/build.mjs", import.meta.url))("esbuild");
 
 const folderOf = (name) => new URL(`node_modules/${name}`, import.meta.url).pathname;
 
@@ -102,7 +103,9 @@ const APP = `
 `;
 const SERVER = `${APP}
   import { renderToString } from "react-dom/server.browser";
-  export const html = (src) => "<!doctype html>" + renderToString(page(src));
+  process.stdout.write("<!doctype html>" + renderToString(page(process.argv[2])));
+  // React's channel would keep it alive.
+  process.exit();
 `;
 const CLIENT = `${APP}
   import { hydrateRoot } from "react-dom/client";
@@ -110,8 +113,8 @@ const CLIENT = `${APP}
   window.hydrate = (src) => hydrateRoot(document, page(src), { onRecoverableError: (error) => window.complaints.push(String(error)) });
 `;
 
-async function bundle(contents, format) {
-  const { outputFiles } = await build({
+function bundle(contents, format) {
+  const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: new URL(".", import.meta.url).pathname },
     bundle: true,
     write: false,
@@ -128,9 +131,9 @@ for (const [when, isFirst] of [
   inBrowser(`a document that is React's from its root carries a widget that comes ${when}`, { page: null }, async (scene) => {
     const { page, site, wire, widget } = scene;
     const src = `${wire.origin}/widget.js`;
-    const server = await import(`data:text/javascript;base64,${Buffer.from(await bundle(SERVER, "esm")).toString("base64")}`);
-    site.page("/client.js", { type: "text/javascript", whole: await bundle(CLIENT, "iife") });
-    site.page("/", { whole: server.html(src) });
+    const html = execFileSync(process.execPath, ["-", src], { input: bundle(SERVER, "cjs"), encoding: "utf8" });
+    site.page("/client.js", { type: "text/javascript", whole: bundle(CLIENT, "iife") });
+    site.page("/", { whole: html });
     const go = wire.holdsNext("/widget.js");
     if (isFirst) go();
     await page.goto(site.origin, { waitUntil: "commit" });
