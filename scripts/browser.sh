@@ -5,8 +5,8 @@
 #   scripts/browser.sh tests/browser/chat.test.mjs --test-name-pattern=Stop
 #
 # Needs Node.js 20 with npm, and Debian's chromium with fonts-liberation and fonts-noto-color-emoji: what is missing of these
-# is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what to install. Two npm packages go into
-# tests/browser, and the bundler of the widget into src/widget. A test that failed leaves a picture in target/browser.
+# is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what to install. The npm packages that are
+# named in tests/browser go there, and the bundler of the widget into src/widget. A test that failed leaves a picture in target/browser.
 #
 # Environment:
 #   WIDGETD   the binary to test  (default: target/release/widgetd, built if it is missing)

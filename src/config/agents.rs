@@ -112,19 +112,22 @@ fn parse_id(text: &str) -> Result<AgentId, String> {
     })
 }
 
-/// The shape of RFC 5646, section 2.1: a language of two or three letters and subtags of up to eight.
-fn parse_language(text: &str) -> Result<String, String> {
-    let is_tag = |text: &str| {
-        let mut subtags = text.split('-');
-        let language = subtags.next().unwrap_or_default();
-        (2..=3).contains(&language.len())
-            && language.bytes().all(|b| b.is_ascii_alphabetic())
-            && text.len() <= 35
-            && subtags
-                .all(|subtag| (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric()))
+/// RFC 5646, section 2.1, without its rarities: a language, and if need be a script and a region. Browsers refuse to put times
+/// into words in a language whose tag is not well-formed, and an answer that failed would stay unexplained.
+fn is_language_tag(text: &str) -> bool {
+    let is = |subtag: &str, lengths: &[usize], fits: fn(&u8) -> bool| {
+        lengths.contains(&subtag.len()) && subtag.as_bytes().iter().all(fits)
     };
+    let mut subtags = text.split('-').peekable();
+    let has_language = subtags.next().is_some_and(|subtag| is(subtag, &[2, 3], u8::is_ascii_alphabetic));
+    subtags.next_if(|subtag| is(subtag, &[4], u8::is_ascii_alphabetic));
+    subtags.next_if(|subtag| is(subtag, &[2], u8::is_ascii_alphabetic) || is(subtag, &[3], u8::is_ascii_digit));
+    has_language && subtags.next().is_none()
+}
+
+fn parse_language(text: &str) -> Result<String, String> {
     let meant = text.trim().replace('_', "-");
-    match (is_tag(text), is_tag(&meant)) {
+    match (is_language_tag(text), is_language_tag(&meant)) {
         (true, _) => Ok(text.to_owned()),
         (false, true) => Err(format!("is not a language tag; write \"{meant}\"")),
         (false, false) => Err("is not a language tag; write one like \"en\", \"de-CH\" or \"pt-BR\"".to_owned()),

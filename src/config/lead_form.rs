@@ -57,6 +57,8 @@ fn read_key(table: &Section, before: &[LeadField]) -> Option<String> {
         let has_fit_length = text.len() <= lead::FIELD_KEY_CHARS_MAX;
         if text == "email" {
             Err("is always asked for and comes first; take this field out")
+        } else if text == "consent" {
+            Err("is the box for consent; take this field out and write consent = \"…\" in [agent.lead_form]")
         } else if starts_with_letter && has_fit_length && text.bytes().all(allowed) {
             Ok(text.to_owned())
         } else {

@@ -9,6 +9,8 @@ const ID_CHARS_MAX: usize = 64;
 /// Beside a launcher more is not read.
 const NUDGE_CHARS_MAX: usize = 200;
 const PATTERN_CHARS_MAX: usize = 200;
+/// Each multiplies the time in which a browser finds that a long path does not fit.
+const PATTERN_STARS_MAX: usize = 4;
 const PATTERNS_MAX: usize = 50;
 
 /// Each parameter, the trigger or action that has it, and a line that would do.
@@ -133,6 +135,9 @@ fn parse_pattern(text: &str) -> Result<String, String> {
     let is_path = text.starts_with('/') || text.starts_with('*');
     if !is_path || text.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err("is not a path; write one that begins with \"/\" or \"*\", such as \"/pricing*\"".to_owned());
+    }
+    if text.matches('*').count() > PATTERN_STARS_MAX {
+        return Err(format!("must have at most {PATTERN_STARS_MAX} \"*\""));
     }
     Ok(text.to_owned())
 }

@@ -22,6 +22,6 @@ export function explain({ code, retryAfter, fields }) {
 
 /** "in 30 seconds", in the agent's language and the unit in which it is short. */
 function inWords(seconds) {
-  const [unit, size] = seconds <= 120 ? ["second", 1] : seconds <= 7200 ? ["minute", 60] : ["hour", 3600];
+  const [unit, size] = seconds > 7200 ? ["hour", 3600] : seconds > 120 ? ["minute", 60] : ["second", 1];
   return new Intl.RelativeTimeFormat(agent.language).format(Math.ceil(seconds / size), unit);
 }

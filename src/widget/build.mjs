@@ -21,7 +21,8 @@ const styles = {
   setup(build) {
     build.onLoad({ filter: /\.css$/ }, async ({ path }) => {
       const { code } = await esbuild.transform(readFileSync(path), { loader: "css", minify: true, target: "es2022" });
-      return { contents: code.trim(), loader: "text" };
+      // It leaves the space before a custom property's value.
+      return { contents: code.trim().replace(/(--[\w-]+): /g, "$1:"), loader: "text" };
     });
   },
 };
@@ -38,8 +39,8 @@ const { outputFiles } = await esbuild.build({
 // It saves a twentieth over esbuild's own minifying. The names that it may shorten are the widget's alone.
 const { code } = await minify(outputFiles[0].text, {
   ecma: 2022,
-  compress: { passes: 4, unsafe_arrows: true, unsafe_methods: true, pure_getters: true, keep_fargs: false },
-  mangle: { properties: { regex: /^(retryAfter|conclude|spoken|isThere|complain|navigated|counts|mayAct)$/ } },
+  compress: { passes: 4, sequences: false, unsafe: true, unsafe_arrows: true, unsafe_methods: true, pure_getters: true, keep_fargs: false },
+  mangle: { properties: { regex: /^(retryAfter|conclude|spoken|isThere|complain|navigated|counts|mayAct|begin|fail|end|row)$/ } },
   format: { ascii_only: true },
 });
 const bundle = Buffer.from(code);

@@ -9,7 +9,7 @@ import * as lead from "./lead.js";
 import * as log from "./log.js";
 import { ask, openSession, randomId, tellWhy } from "./net.js";
 import { emit, listen } from "./page.js";
-import { isOpen, say, setBusy, showUnread, unread } from "./shell.js";
+import { fit, input, isOpen, messages, refocus, say, setBusy, showUnread, unread } from "./shell.js";
 import { isAbout, remember } from "./store.js";
 import { track } from "./telemetry.js";
 
@@ -24,24 +24,36 @@ let turn = null;
 let begun = null;
 let questions = 0;
 
+/** What was said before must stand there first: it replaces all that is in the log. */
+const ready = () => Promise.allSettled([begun]);
+
 export const isBusy = () => turn !== null;
 export const stop = () => turn?.abort();
 
-/** The visitor's latest conversation, or a fresh one. The greeting does not wait for the server. */
-export function begin(fresh) {
-  if (begun && !fresh) return;
+/** The visitor's latest conversation. The greeting does not wait for the server. */
+export function begin() {
+  if (begun) return;
+  if (!questions) show([]);
+  resume();
+}
+
+/** A fresh conversation. */
+export function reset() {
   stop();
-  if (fresh || !questions) show([]);
-  resume(fresh);
+  show([]);
+  refocus();
+  resume(true);
+  emit("reset");
 }
 
 async function resume(fresh) {
-  begun = openSession(fresh);
+  const opening = (begun = openSession(fresh));
   try {
-    const session = await begun;
-    if (session.messages.length) show(session.messages);
+    const { messages } = await opening;
+    // A fresh one may have been asked for meanwhile.
+    if (opening === begun && messages.length) show(messages);
   } catch ({ code, status }) {
-    begun = null;
+    if (opening === begun) begun = null;
     emit("error", { code, status });
     tellWhy();
   }
@@ -74,8 +86,9 @@ export function send(text) {
   if (!content || turn) return false;
   begin();
   const answering = (turn = new AbortController());
-  // What was said before must stand there first.
-  Promise.allSettled([begun]).then(() => {
+  const stopped = new Promise((resolve) => (answering.signal.onabort = resolve));
+  setBusy(true);
+  Promise.race([ready(), stopped]).then(() => {
     log.addQuestion(content);
     questions += 1;
     track("message_sent", { characters: content.length });
@@ -106,10 +119,11 @@ async function answer(content, id, shown, answering = new AbortController()) {
     if (answering.signal.aborted) {
       unfinished(shown, "stopped", content);
       say(words("stopped"));
-    } else failed(error, shown, () => answer(content, id, shown));
+    } else failed(error, content, shown, () => answer(content, id, shown));
+  } finally {
+    turn = null;
+    setBusy(false);
   }
-  turn = null;
-  setBusy(false);
 }
 
 function finished({ finish_reason: reason, offer_lead: offersLead }, content, shown, ttft) {
@@ -118,7 +132,7 @@ function finished({ finish_reason: reason, offer_lead: offersLead }, content, sh
   const remark = reason in agent.strings ? reason : shown.text() ? "" : "empty";
   if (reason === "cancelled") unfinished(shown, "unfinished", content);
   else if (remark) shown.note(words(remark));
-  else if (offersLead && lead.mayAsk()) shown.conclude(button("offer", () => lead.open("intent"), words("lead_offer")));
+  else if (offersLead && lead.mayAsk()) shown.conclude(button("offer", () => openLead("intent"), words("lead_offer")));
   else shown.conclude();
   const text = remark ? words(remark) : shown.spoken();
   say(text.length > SPOKEN_CHARS_MAX ? `${words("finished")} ${text.slice(0, SPOKEN_CHARS_MAX / 2)}` : text);
@@ -133,7 +147,7 @@ function unfinished(shown, remark, question) {
   shown.note(words(remark), button("again", () => send(question), words("ask_again")));
 }
 
-function failed(error, shown, again) {
+function failed(error, question, shown, again) {
   const retry = () => {
     if (!turn && shown.isThere()) again();
   };
@@ -145,15 +159,40 @@ function failed(error, shown, again) {
     setTimeout(() => (retryButton.disabled = false), retryAfter * 1000);
     actions.push(retryButton);
   }
-  if (code === "conversation_budget_exhausted") actions.push(button("fresh", () => begin(true), words("new_conversation")));
+  if (code === "conversation_budget_exhausted") {
+    const ask = () => {
+      prefill(question);
+      reset();
+    };
+    actions.push(button("fresh", ask, words("new_conversation")));
+  }
   shown.fail(explain(error), ...actions);
   if (code === "offline") listen(window, "online", () => shown.text() || retry(), { once: true });
   emit("error", { code, status });
 }
 
+/** The form, once it is known beneath what. */
+export function openLead(source, takesFocus) {
+  ready().then(() => lead.open(source, takesFocus));
+}
+
+/** Writes it for the visitor to send. */
+export function prefill(text) {
+  input.value = text;
+  drafted();
+}
+
+/** What is written, but not sent, is there after a reload. */
+export function drafted() {
+  fit();
+  remember("draft", input.value || null);
+}
+
 /** Follows what is said in the visitor's other tabs. */
 export function followTabs() {
   listen(window, "storage", (event) => {
-    if (isAbout("sync", event) && begun && !turn && !lead.isOpen()) resume();
+    // What stands in this log alone would be lost: a form, or a question that was not sent.
+    const isOurs = turn || lead.isOpen() || messages.querySelector(".retry");
+    if (!isOurs && begun && isAbout("sync", event)) resume();
   });
 }

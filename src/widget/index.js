@@ -4,7 +4,7 @@
  */
 
 import { fetchAgent } from "./net.js";
-import { agentId, emit, on } from "./page.js";
+import { agentId, attempt, emit, on } from "./page.js";
 import { commands, start } from "./widget.js";
 
 /** What the page has said so far, until there is a widget to do it. */
@@ -14,7 +14,7 @@ function widgetd(...command) {
   const [name, ...rest] = command;
   if (name === "on") return on(...rest);
   if (late) late.push(command);
-  else if (Object.hasOwn(commands, name)) commands[name](...rest);
+  else if (Object.hasOwn(commands, name)) attempt(commands[name], ...rest);
   else console.warn(`widgetd: there is no command "${name}"`);
 }
 

@@ -31,6 +31,7 @@ export function showButton() {
 
 /** `source` as the API names it: `form`, `cta`, `rule` or `intent`. */
 export function open(source, takesFocus = true) {
+  if (!agent.lead_form.enabled) return;
   if (!isOpen()) {
     form = add(build(source));
     toEnd();
@@ -70,9 +71,12 @@ function build(source) {
       for (const { field, message } of error.fields ?? []) {
         controls.find(({ key }) => field.replace("fields.", "") === key)?.complain(message);
       }
-      if (!focusFirstBad(controls)) alert.textContent = explain(error);
+      submit.disabled = false;
+      if (focusFirstBad(controls)) return;
+      alert.textContent = explain(error);
+      // It lost the focus when it was disabled.
+      submit.focus();
     }
-    submit.disabled = false;
   }
 }
 

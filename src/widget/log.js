@@ -69,7 +69,7 @@ function copyButton(text) {
       setTimeout(() => (node.textContent = words("copy")), COPIED_MS);
     } catch {
       // There is no clipboard on a plain-http page: what was meant is marked, for the keyboard.
-      getSelection().selectAllChildren(node.parentNode.querySelector("pre") ?? node.closest(".msg").querySelector(".body"));
+      getSelection().selectAllChildren(node.closest(".code,.msg").querySelector("pre,.body"));
     }
   }
   return node;

@@ -37,7 +37,7 @@ function parseBlocks(lines, depth) {
 
 const isBlank = (line) => line.trim() === "";
 const isOrdered = (marker) => /\d/.test(marker[2]);
-const indent = (line) => /^ */.exec(line)[0].length;
+const indent = (line) => line.search(/[^ ]|$/);
 
 function fence(lines, at) {
   const opening = FENCE.exec(lines[at]);
@@ -87,7 +87,7 @@ function interrupts(line, depth) {
   if (FENCE.test(line) || HEADING.test(line) || RULE.test(line)) return true;
   if (depth >= DEPTH_MAX) return false;
   const marker = MARKER.exec(line);
-  return QUOTE.test(line) || (marker && (!isOrdered(marker) || parseInt(marker[2], 10) === 1));
+  return QUOTE.test(line) || (marker && (!isOrdered(marker) || parseInt(marker[2]) === 1));
 }
 
 function list(lines, at, depth) {
@@ -116,7 +116,7 @@ function list(lines, at, depth) {
     else items.at(-1).push(line);
   }
   const children = items.map((item) => ["li", {}, ...parseBlocks(item, depth + 1)]);
-  return [ordered ? ["ol", { start: parseInt(first[2], 10) }, ...children] : ["ul", {}, ...children], next];
+  return [ordered ? ["ol", { start: parseInt(first[2]) }, ...children] : ["ul", {}, ...children], next];
 }
 
 const INLINE = new RegExp(
@@ -162,9 +162,12 @@ function parseInline(text, isInLink) {
 
 /** The address if a visitor may be led there: absolute, of a harmless scheme, without a name before the host. */
 export function safeHref(address) {
-  if (!address || !URL.canParse(address)) return null;
-  const { protocol, username, password, href } = new URL(address);
-  return /^(https?|mailto|tel):$/.test(protocol) && !username && !password ? href : null;
+  try {
+    const { protocol, username, password, href } = new URL(address);
+    return /^(https?|mailto|tel):$/.test(protocol) && !username && !password ? href : null;
+  } catch {
+    return null;
+  }
 }
 
 /** What a link needs besides: the page it leads to learns nothing, and the visitor keeps the one it is on. */

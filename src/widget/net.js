@@ -16,13 +16,15 @@ const BUSY_ATTEMPTS_MAX = 5;
 
 let session = null;
 let opening = null;
+/** Whether a fresh conversation was asked for and has not been given yet. */
+let wantsFresh = false;
 
 /**
  * `code` is one of the API's, or one of our own: `offline`, `unreachable`, `cut` (a stream that did not come to its end).
  * `retryAfter` is in seconds, 0 if unknown; `fields` is what was wrong with which field.
  */
 function failure(code, retryAfter = 0, status, fields) {
-  return Object.assign(new Error(code), { code, retryAfter, status, fields });
+  return { code, retryAfter, status, fields };
 }
 
 /** POSTs, and gives the response if it is a good one. */
@@ -37,26 +39,31 @@ async function call(path, body, options) {
   if (response.ok) return response;
   // A proxy may have answered, so that nothing of the body can be relied upon.
   const { code, errors } = await response.json().catch(() => ({}));
-  throw failure(code, parseInt(response.headers.get("Retry-After"), 10) || 0, response.status, errors);
+  throw failure(code, Number(response.headers.get("Retry-After")) || 0, response.status, errors);
 }
 
-async function init(fresh) {
+async function init() {
   const response = await call("init", {
     agent_id: agentId,
     visitor_id: recall("visitor"),
-    new_conversation: fresh,
+    new_conversation: wantsFresh,
     page: place(),
   });
   session = await response.json();
+  wantsFresh = false;
   remember("visitor", session.visitor_id);
   return session;
 }
 
 /** A conversation with its token, as `/init` gives it: the visitor's latest, or a fresh one. */
-export async function openSession(fresh = false) {
-  // Two calls may share one answer, but a fresh conversation is never an old one.
-  if (fresh) await opening?.catch(() => {});
-  opening ??= init(fresh).finally(() => (opening = null));
+export async function openSession(fresh) {
+  if (fresh) {
+    // Two calls may share one answer, but a fresh conversation is never an old one, whatever fails meanwhile.
+    await opening?.catch(() => {});
+    wantsFresh = true;
+    session = null;
+  }
+  opening ??= init().finally(() => (opening = null));
   return opening;
 }
 
@@ -68,7 +75,7 @@ export async function post(path, body, options) {
   try {
     return await call(path, { ...body, token }, options);
   } catch (error) {
-    if (!/(expired|invalid)_token/.test(error.code)) throw error;
+    if (!/_token$/.test(error.code)) throw error;
     // Another call may have renewed it meanwhile.
     if (session.token === token) await openSession();
     return call(path, { ...body, token: session.token }, options);
@@ -78,12 +85,12 @@ export async function post(path, body, options) {
 /** A stopped answer is noticed by the server within 2 s; until then the next message is refused. */
 async function askPatiently(body, signal) {
   for (let attempt = 1; ; attempt += 1) {
+    signal.throwIfAborted();
     try {
       return await post("messages/stream", body, { signal });
     } catch (error) {
       if (error.code !== "generation_in_progress" || attempt === BUSY_ATTEMPTS_MAX) throw error;
       await new Promise((resolve) => setTimeout(resolve, error.retryAfter * 1000));
-      signal.throwIfAborted();
     }
   }
 }
@@ -108,7 +115,7 @@ export async function* ask(content, id, signal) {
 }
 
 /** A GET that a browser may keep and that tells of nobody. */
-const get = (path) => fetch(`${BASE}${path}?agent_id=${encodeURIComponent(agentId)}`, { credentials: "omit" });
+const get = (path) => fetch(`${BASE}${path}?agent_id=${agentId}`, { credentials: "omit" });
 
 /** The agent's configuration; none if this page gets none, and then the console says why. */
 export async function fetchAgent() {

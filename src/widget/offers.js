@@ -4,7 +4,7 @@ import { words } from "./agent.js";
 import { button, h } from "./dom.js";
 import { add } from "./log.js";
 import { linkProperties, safeHref } from "./markdown.js";
-import { bubble, isOpen, say } from "./shell.js";
+import { bubble, isOpen, refocus, say } from "./shell.js";
 import { track } from "./telemetry.js";
 
 export const isShown = () => !bubble.hidden;
@@ -37,6 +37,7 @@ export function showCard({ title, text, buttons }, onPress) {
     card.remove();
     hide();
     onPress(pressed);
+    refocus();
   };
   const card = h(
     "div",

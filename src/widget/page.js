@@ -4,7 +4,7 @@
  */
 
 /** Only while this script runs for the first time is it known which tag it came from. */
-const tag = document.currentScript ?? document.querySelector('script[src*="/widget.js"]');
+const tag = document.currentScript ?? document.querySelector("script[data-agent-id]");
 const address = new URL(tag.src);
 
 /** Whose API this script talks to: the one that it came from. */
@@ -27,27 +27,28 @@ export function listen(target, type, listener, options) {
 
 /** Does it every so many milliseconds until then. */
 export function every(ms, action) {
-  const timer = setInterval(action, ms);
-  life.signal.addEventListener("abort", () => clearInterval(timer));
+  const timer = setInterval(() => (life.signal.aborted ? clearInterval(timer) : action()), ms);
 }
 
 /**
  * Puts the host on the page, beside the body, which some pages replace: then `onReplaced()` is told. Whoever removes the host
- * finds it there again.
+ * finds it there again, a moment later: a page that removes it at once, each time, must not be kept from all else.
  */
 export function attach(onReplaced) {
-  document.documentElement.append(host);
-  new MutationObserver(() => {
-    if (life.signal.aborted) return;
-    if (!host.isConnected) document.documentElement.append(host);
+  const { documentElement } = document;
+  const append = () => host.isConnected || life.signal.aborted || documentElement.append(host);
+  append();
+  new MutationObserver((changes, observer) => {
+    if (life.signal.aborted) return observer.disconnect();
+    setTimeout(append);
     onReplaced();
-  }).observe(document.documentElement, { childList: true });
+  }).observe(documentElement, { childList: true });
 }
 
 /** Nothing is left behind, and the script may come again. */
 export function destroy() {
   life.abort();
-  delete window.widgetd;
+  window.widgetd = null;
   host.remove();
 }
 
@@ -59,15 +60,18 @@ export function on(name, listener) {
   return () => listeners[name].delete(listener);
 }
 
-/** Tells the listeners, and the page by an event of the host that bubbles. A listener that fails is the page's affair. */
-export function emit(name, detail = {}) {
-  for (const listener of listeners[name] ?? []) {
-    try {
-      listener(detail);
-    } catch (error) {
-      console.error(error);
-    }
+/** What the page got wrong is told in the console, and stops nothing else. */
+export function attempt(action, ...values) {
+  try {
+    action(...values);
+  } catch (error) {
+    console.error(error);
   }
+}
+
+/** Tells the listeners, and the page by an event of the host that bubbles. */
+export function emit(name, detail = {}) {
+  for (const listener of listeners[name] ?? []) attempt(listener, detail);
   host.dispatchEvent(new CustomEvent(`widgetd:${name}`, { detail, bubbles: true, composed: true }));
 }
 

@@ -54,7 +54,7 @@ export function watchRules({ counts, mayAct, act, navigated }) {
   }
 
   listen(window, "scroll", () => notice("scroll", (rule) => scrolledPercent() >= rule.percent), { passive: true });
-  for (const sign of ["pointerdown", "pointermove", "keydown", "scroll", "touchstart"]) {
+  for (const sign of ["pointerdown", "pointermove", "keydown", "scroll"]) {
     listen(window, sign, () => (lastSign = performance.now()), { passive: true, capture: true });
   }
   // The pointer leaves upwards, to the tabs or the address. A finger has nowhere to leave to.
@@ -68,7 +68,8 @@ export function watchRules({ counts, mayAct, act, navigated }) {
 }
 
 function scrolledPercent() {
-  const { scrollHeight, clientHeight, scrollTop } = document.documentElement;
+  // Without a doctype it is the body that scrolls.
+  const { scrollHeight, clientHeight, scrollTop } = document.scrollingElement ?? document.documentElement;
   const way = scrollHeight - clientHeight;
   return way > 0 ? (100 * Math.ceil(scrollTop)) / way : 0;
 }

@@ -14,8 +14,8 @@ const ICONS = {
   help: "M8 8a4 4 0 1 1 5 4q-1 .5-1 3m0 4v.1",
   spark: "M12 3l2 7 7 2-7 2-2 7-2-7-7-2 7-2z",
 };
-/** A page that listens for keys, pastes or the focus must not take the visitor's letters away. */
-const OURS_ALONE = "keydown keyup keypress beforeinput input paste copy cut focusin focusout".split(" ");
+/** A page that listens for keys, pastes, the focus or the wheel must not take them away from the visitor. */
+const OURS_ALONE = "keydown keyup keypress beforeinput input paste copy cut focusin focusout wheel".split(" ");
 
 export const phone = matchMedia("(max-width: 480px)");
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
@@ -91,10 +91,10 @@ export function putOnPage() {
   listen(window, "offline", showOffline);
   showOffline();
   // A phone's keyboard covers the page without changing its height.
-  const viewport = window.visualViewport;
-  if (viewport) listen(viewport, "resize", () => wrapper.style.setProperty("--height", `${viewport.height}px`));
+  // Nor is a page that is magnified any lower.
+  listen(visualViewport, "resize", () => wrapper.style.setProperty("--height", `${visualViewport.height * visualViewport.scale}px`));
   listen(wrapper, "keydown", keepInside);
-  for (const type of OURS_ALONE) listen(wrapper, type, (event) => event.stopPropagation());
+  for (const type of OURS_ALONE) listen(wrapper, type, (event) => event.stopPropagation(), { passive: true });
 }
 
 /** Looks and words, as the configuration has them now. */
@@ -138,17 +138,27 @@ export function openPanel(takesFocus) {
   panel.hidden = false;
   coverPage();
   fit();
-  // On a touch screen focus in the field would bring up the keyboard, which nobody asked for.
-  if (takesFocus) (phone.matches ? panel : input).focus({ preventScroll: true });
+  if (takesFocus) focusInside();
+}
+
+/** On a touch screen focus in the field would bring up the keyboard, which nobody asked for. */
+function focusInside() {
+  (phone.matches ? panel : input).focus({ preventScroll: true });
+}
+
+/** After what was pressed has gone, or has been hidden: it takes the focus with it. */
+export function refocus() {
+  const { activeElement } = root;
+  const isLost = activeElement ? activeElement.hidden : document.activeElement === document.body;
+  if (isLost && isOpen()) focusInside();
 }
 
 export function closePanel() {
   const hadFocus = panel.contains(root.activeElement);
   panel.hidden = true;
   coverPage();
-  if (!hadFocus) return;
-  const isThere = opener.isConnected && opener !== document.body;
-  (isThere ? opener : launcher).focus({ preventScroll: true });
+  // What had it before may be gone or hidden, and takes none.
+  if (hadFocus) for (const node of [launcher, opener]) node.focus({ preventScroll: true });
 }
 
 /** A phone has room for the panel alone: what lies under it is out of reach until it closes. */
@@ -189,9 +199,9 @@ export function fit() {
 
 /** While an answer runs, its stop button stands in the place of the send button. */
 export function setBusy(isBusy) {
-  // Whatever was pressed to get here, a suggestion or a retry, is gone and took the focus with it.
-  const lostFocus = root.activeElement === stopButton || (isBusy && document.activeElement === document.body);
+  // Nobody who has left for the page is fetched back when an answer ends.
+  const isMeant = isBusy || root.activeElement;
   sendButton.hidden = isBusy;
   stopButton.hidden = !isBusy;
-  if (lostFocus && isOpen() && !phone.matches) input.focus({ preventScroll: true });
+  if (isMeant) refocus();
 }

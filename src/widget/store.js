@@ -10,12 +10,14 @@ const memory = {};
 
 /** Null if it is not there. `area` is where to look: what all tabs know, or what this one does. */
 export function recall(key, area = "localStorage") {
+  let found;
   try {
     // Other tabs may have changed it.
-    return JSON.parse(window[area].getItem(PREFIX + key));
+    found = JSON.parse(window[area].getItem(PREFIX + key));
   } catch {
-    return memory[key] ?? null;
+    // It was never taken.
   }
+  return found ?? memory[key] ?? null;
 }
 
 /** Null forgets it. */

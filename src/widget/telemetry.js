@@ -6,28 +6,34 @@
 import { hasSession, post, randomId } from "./net.js";
 import { listen, place } from "./page.js";
 
-const BATCH_MAX = 50;
+/** As many of the largest events as the 64 KiB hold that browsers keep of requests that outlive their page. */
+const BATCH_MAX = 20;
+/** The API takes no more. */
+const PROPS_CHARS_MAX = 2048;
 const QUEUE_MAX = 200;
 const DELAY_MS = 2000;
 
-let queue = [];
+const queue = [];
 let timer = 0;
 
 /** One of the API's types, with a few figures and names. */
 export function track(type, props = {}) {
-  if (navigator.globalPrivacyControl) return;
-  queue = [...queue, { id: randomId(), ts: new Date().toISOString(), type, props, page: place() }].slice(-QUEUE_MAX);
+  if (navigator.globalPrivacyControl || queue.length >= QUEUE_MAX || JSON.stringify(props).length > PROPS_CHARS_MAX) return;
+  queue.push({ id: randomId(), ts: new Date(), type, props, page: place() });
   timer ||= setTimeout(flush, DELAY_MS);
 }
 
-async function flush(options) {
+async function flush() {
   clearTimeout(timer);
   timer = 0;
   while (queue.length) {
     const events = queue.splice(0, BATCH_MAX);
     try {
-      await post("events", { events }, options);
-    } catch {
+      // A page may be left at any time.
+      await post("events", { events }, { keepalive: true });
+    } catch ({ status }) {
+      // What the server will not have, it will not have later either.
+      if (status === 422) continue;
       // Their ids make it safe to send them again, with whatever happens next.
       queue.unshift(...events);
       return;
@@ -35,11 +41,9 @@ async function flush(options) {
   }
 }
 
-/**
- * A page that is hidden may not come back: `keepalive` lets the request outlive it. There is no time left to fetch a token.
- */
+/** A page that is hidden may not come back, and there is no time left to fetch a token. */
 export function watchLeaving() {
   listen(document, "visibilitychange", () => {
-    if (document.visibilityState === "hidden" && hasSession()) flush({ keepalive: true });
+    if (document.visibilityState === "hidden" && hasSession()) flush();
   });
 }

@@ -48,29 +48,20 @@ function escape() {
   else if (offers.isShown()) offers.dismiss();
 }
 
-function reset() {
-  chat.begin(true);
-  emit("reset");
-}
-
 function submit() {
-  if (chat.send(input.value)) prefill("");
+  if (chat.send(input.value)) chat.prefill("");
   if (!shell.phone.matches) input.focus({ preventScroll: true });
 }
 
-function prefill(text) {
-  input.value = text;
-  drafted();
+function openLead(source, by, takesFocus) {
+  open(by, takesFocus);
+  chat.openLead(source, takesFocus);
 }
 
-function drafted() {
-  shell.fit();
-  remember("draft", input.value || null);
-}
-
-function openLead(source) {
-  open("card");
-  lead.open(source);
+/** Says it for the visitor; while an answer runs, writes it for the visitor to say. */
+function say(text, by) {
+  open(by);
+  if (!wrapper.hidden) chat.send(text) || chat.prefill(text);
 }
 
 /** What a card's button does. */
@@ -78,11 +69,8 @@ function press({ id: rule }, { does, label, url, text }) {
   track("cta_click", { rule, button: label });
   emit("cta", { rule, button: label });
   if (does === "url") offers.follow(url);
-  if (does === "lead_form") openLead("cta");
-  if (does === "message") {
-    open("card");
-    chat.send(text);
-  }
+  if (does === "lead_form") openLead("cta", "card");
+  if (does === "message") say(text, "card");
 }
 
 /** Nobody is interrupted, and the bubble's sentence is for a panel that is closed. */
@@ -99,10 +87,9 @@ function act(rule) {
   if (rule.action === "nudge") offers.showSentence(rule.text, () => open("nudge"));
   else if (rule.action === "card") offers.showCard(rule, (button) => press(rule, button));
   // A phone is not taken over.
-  else if (shell.phone.matches && !shell.isOpen()) offers.showSentence(agent.lead_form.title, () => openLead("rule"));
+  else if (shell.phone.matches && !shell.isOpen()) offers.showSentence(agent.lead_form.title, () => openLead("rule", "nudge"));
   else {
-    open("rule", false);
-    lead.open("rule", false);
+    openLead("rule", "rule", false);
     shell.say(agent.lead_form.title);
   }
 }
@@ -141,11 +128,11 @@ export function start(config) {
   setAgent(config);
   shell.launcher.onclick = () => toggle("launcher");
   shell.closeButton.onclick = close;
-  shell.freshButton.onclick = reset;
-  shell.leadButton.onclick = () => lead.open("form");
+  shell.freshButton.onclick = chat.reset;
+  shell.leadButton.onclick = () => chat.openLead("form");
   shell.sendButton.onclick = submit;
   shell.stopButton.onclick = chat.stop;
-  input.oninput = drafted;
+  input.oninput = chat.drafted;
   listen(wrapper, "keydown", pressedKey);
   shell.messages.onclick = ({ target }) => {
     const link = target.closest("a");
@@ -157,10 +144,10 @@ export function start(config) {
   input.value = recall("draft") ?? "";
   watchLeaving();
   chat.followTabs();
-  const count = watchRules({ counts, mayAct, act, navigated });
-  on("message", ({ role, count: questions }) => role === "user" && count(questions));
   // After a reload the panel is as it was; but a phone is not taken over.
   if (recall("open", "sessionStorage") && !shell.phone.matches) open("restore", false);
+  const count = watchRules({ counts, mayAct, act, navigated });
+  on("message", ({ role, count: questions }) => role === "user" && count(questions));
 }
 
 /** What the page may tell the widget to do. */
@@ -170,15 +157,12 @@ export const commands = {
   toggle: () => toggle("api"),
   show: () => show(true),
   hide: () => show(false),
-  send(text) {
-    open("api");
-    chat.send(text);
-  },
+  send: (text) => say(text, "api"),
   prefill(text) {
     open("api");
-    prefill(text);
+    chat.prefill(text);
   },
-  lead: () => openLead("form"),
+  lead: () => openLead("form", "api"),
   identify: lead.identify,
   set(patch) {
     setAgent(patch);
@@ -186,9 +170,10 @@ export const commands = {
     lead.showButton();
     show();
   },
-  reset,
+  reset: chat.reset,
   track: (name, props) => track(`custom.${name}`, props),
   destroy() {
+    chat.stop();
     close();
     destroy();
   },

@@ -76,9 +76,18 @@ inBrowser("a conversation that is used up says for how long, and offers a new on
   await widget.ask("Two?");
   await widget.alert.waitFor();
   assert.match(await widget.alert.innerText(), /used up.* 24 hours\b/);
+  await widget.page.evaluate(() => {
+    window.resets = 0;
+    widgetd("on", "reset", () => (window.resets += 1));
+  });
   await widget.find(".after button", { hasText: "New conversation" }).last().click();
   await eventually(async () => assert.deepEqual(await widget.questions(), []));
-  await widget.hear("Two?", HELLO);
+  assert.equal(await widget.page.evaluate(() => window.resets), 1);
+  assert.equal(await widget.input.inputValue(), "Two?", "the question is not lost");
+  assert.equal(await widget.focus(), "widget textarea");
+  await widget.input.press("Enter");
+  await widget.says(HELLO);
+  assert.deepEqual(await widget.questions(), ["Two?"]);
 });
 
 const spent = { config: { budget: { agent_tokens_per_day: 200, answer_tokens: 200 } } };
@@ -170,4 +179,48 @@ inBrowser("a chat whose first request fails can still be begun", {}, async ({ wi
   await widget.retry.click();
   await widget.says(HELLO);
   assert.deepEqual(await widget.questions(), ["Hello?"]);
+});
+
+inBrowser("a browser that cannot tell a time in words can still ask again", {}, async ({ page, widget, wire, complaints }) => {
+  complaints.expect(/status of 429|exception: .*no such language/);
+  await page.evaluate(() => {
+    Intl.RelativeTimeFormat = function () {
+      throw new RangeError("no such language");
+    };
+  });
+  wire.next(STREAM, answering(429, { status: 429, code: "rate_limited" }, { "Retry-After": "7" }));
+  await widget.open();
+  await widget.ask("One?");
+  await eventually(() => assert.equal(wire.asked(STREAM).length, 1));
+  await eventually(async () => assert.equal(await widget.stop.isVisible(), false));
+  await widget.hear("Two?", HELLO);
+});
+
+inBrowser("a browser without URL.canParse shows links all the same", {}, async ({ page, widget, model }) => {
+  await page.evaluate(() => delete URL.canParse);
+  model.next("See [this](https://example.com/) and [that](nonsense).");
+  await widget.open();
+  await widget.hear("Where?", "See this and [that](nonsense).");
+  assert.equal(await widget.find(".msg a").getAttribute("href"), "https://example.com/");
+});
+
+inBrowser("while the server does not say who is there, a question can be stopped and is not lost", {}, async ({ widget, wire, complaints }) => {
+  complaints.expect(/net::ERR_/);
+  const go = wire.holdsNext("/v1/widget/init");
+  await widget.launcher.click();
+  await widget.ask("Anyone?");
+  await widget.stop.click();
+  await widget.find(".again").waitFor();
+  assert.deepEqual(await widget.questions(), ["Anyone?"]);
+  assert.deepEqual(wire.asked(STREAM), []);
+  go();
+});
+
+inBrowser("a refused conversation is told in the console once, with what to write where", {}, async ({ widget, wire, complaints }) => {
+  complaints.expect(/status of 403|^error: widgetd: /);
+  wire.next("/v1/widget/init", answering(403, { status: 403, code: "origin_not_allowed" }));
+  await widget.launcher.click();
+  await eventually(() => assert.equal(complaints.all().filter((text) => text.startsWith("error: widgetd: ")).length, 1));
+  assert.match(complaints.all().find((text) => text.startsWith("error: widgetd: ")), /"demo"/);
+  await widget.hear("Now?", HELLO);
 });

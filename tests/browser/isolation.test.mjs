@@ -127,3 +127,16 @@ inBrowser("the widget stands above whatever the page lays over itself", {}, asyn
   await widget.open();
   await widget.hear("Hello?", "Hello from the scripted model.");
 });
+
+inBrowser("custom properties that the page sets do not reach in, on a phone neither", { agent, context: { viewport: { width: 390, height: 760 } } }, async ({ page, widget }) => {
+  await widget.open();
+  const before = [await stylesOf(page), await widget.panel.boundingBox()];
+  await page.evaluate(() => {
+    const sheet = new CSSStyleSheet();
+    const names = ["text", "quiet", "back", "soft", "line", "bad", "color", "on-color", "accent", "on-accent"];
+    const lengths = ["radius", "x", "y", "height"];
+    sheet.replaceSync(`* { ${names.map((name) => `--${name}: lime !important;`).join("")} ${lengths.map((name) => `--${name}: 77px !important;`).join("")} }`);
+    document.adoptedStyleSheets = [sheet];
+  });
+  assert.deepEqual([await stylesOf(page), await widget.panel.boundingBox()], before);
+});

@@ -187,3 +187,32 @@ for (const [direction, key] of [["forwards", "Tab"], ["backwards", "Shift+Tab"]]
     assert.equal(await widget.panel.isVisible(), true);
   });
 }
+
+const nudging = { agent: { rule: [{ id: "left", trigger: "exit_intent", action: "nudge", text: "Questions?" }] } };
+inBrowser("a chat that was opened from a nudge gives the focus to its launcher", nudging, async ({ page, widget }) => {
+  await page.evaluate(() => document.documentElement.dispatchEvent(new MouseEvent("mouseleave", { clientY: -1 })));
+  await widget.find(".nudge-open").focus();
+  await page.keyboard.press("Enter");
+  await widget.panel.waitFor();
+  await page.keyboard.press("Escape");
+  await eventually(async () => assert.equal(await widget.focus(), "widget button.launcher"));
+});
+
+const offering = { agent: { rule: [{ id: "offer", trigger: "messages", count: 1, action: "card", title: "Half price", text: "Until Friday.", button: [{ label: "No", does: "dismiss" }] }] } };
+inBrowser("a card in the log that goes leaves the focus where one can go on", offering, async ({ page, widget }) => {
+  await widget.open();
+  await widget.hear("One?", "Hello from the scripted model.");
+  await widget.find(".log .card button").focus();
+  await page.keyboard.press("Enter");
+  await eventually(async () => assert.equal(await widget.find(".card").count(), 0));
+  assert.equal(await widget.focus(), "widget textarea");
+});
+
+inBrowser("the ring around the launcher can be seen, whatever the page's colour", {}, async ({ page, widget }) => {
+  await page.keyboard.press("Tab");
+  await widget.launcher.focus();
+  const [ring, ground, offset] = await Promise.all(["outline-color", "background-color", "outline-offset"].map((name) => widget.style(".launcher", name)));
+  assert.ok(parseFloat(offset) < 0, "it lies on the launcher's own colour");
+  assert.notEqual(ring, ground);
+  assert.equal(ring, await widget.style(".launcher", "color"));
+});

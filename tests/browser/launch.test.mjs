@@ -25,6 +25,8 @@ inBrowser("under a strict policy with Trusted Types everything works, and the co
   assert.deepEqual(said, []);
   assert.deepEqual(scene.complaints.all(), []);
   assert.equal(wire.requests.some(({ method }) => method === "OPTIONS"), false, "no request needs a preflight");
+  const paths = [...new Set(wire.requests.map(({ path }) => path))].filter((path) => path !== `${API}events`);
+  assert.deepEqual(paths, ["/widget.js", `${API}config`, `${API}init`, `${API}messages/stream`]);
 });
 
 inBrowser("the script and the configuration are all that a page view loads, and nothing is stored", {}, async (scene) => {

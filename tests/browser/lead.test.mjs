@@ -170,3 +170,54 @@ inBrowser("where the owner has no form, there is no button for it", {}, async ({
   await widget.open();
   assert.equal(await widget.find(".lead-open").isVisible(), false);
 });
+
+const returning = { agent: { ...agent, rule: [{ id: "card", trigger: "exit_intent", action: "card", title: "Half price", text: "Until Friday.", button: [{ label: "Write to me", does: "lead_form" }] }] } };
+for (const [how, openBy] of [
+  ["a card's button", async ({ page, widget }) => {
+    await page.evaluate(() => document.documentElement.dispatchEvent(new MouseEvent("mouseleave", { clientY: -1 })));
+    await widget.find(".card button").first().click();
+  }],
+  ["the page's command", ({ page }) => page.evaluate(() => widgetd("lead"))],
+]) {
+  inBrowser(`a visitor who comes back gets the form by ${how} beneath what was said before, and it stays`, returning, async (scene) => {
+    const { page, widget, wire } = scene;
+    await widget.open();
+    await widget.hear("One?", "Hello from the scripted model.");
+    await widget.closeButton.click();
+    await page.reload();
+    await widget.launcher.waitFor();
+    await page.evaluate(() => {
+      window.opened = [];
+      widgetd("on", "open", ({ by }) => window.opened.push(by));
+    });
+    const go = wire.holdsNext("/v1/widget/init");
+    await openBy(scene);
+    await eventually(() => assert.equal(wire.asked("/v1/widget/init").length, 2));
+    go();
+    await widget.says("Hello from the scripted model.");
+    await widget.form.waitFor();
+    await pause(200);
+    assert.equal(await widget.form.count(), 1);
+    assert.match(await widget.focus(), /lead-email/);
+    assert.deepEqual(await widget.questions(), ["One?"]);
+    assert.deepEqual(await page.evaluate(() => window.opened), [how === "a card's button" ? "card" : "api"]);
+  });
+}
+
+inBrowser("a form that could not be sent has the focus where it can be sent again", { agent }, async ({ page, widget, wire, complaints: console }) => {
+  console.expect(/status of 429/);
+  await openForm(widget);
+  await fillIn(widget);
+  wire.next(LEADS, answering(429, { status: 429, code: "rate_limited" }, { "Retry-After": "7" }));
+  await widget.find(".submit").focus();
+  await page.keyboard.press("Enter");
+  await widget.find("form.lead .alert:not(:empty)").waitFor();
+  await eventually(async () => assert.equal(await widget.focus(), "widget button.primary.submit"));
+});
+
+inBrowser("where the owner has no form, the page's command opens none", {}, async ({ page, widget }) => {
+  await page.evaluate(() => widgetd("lead"));
+  await widget.panel.waitFor();
+  await pause(200);
+  assert.equal(await widget.form.count(), 0);
+});

@@ -109,3 +109,36 @@ inBrowser("hide and show take the widget away and bring it back", {}, async ({ p
   await page.evaluate(() => widgetd("show"));
   assert.equal(await widget.launcher.isVisible(), true);
 });
+
+inBrowser("destroy ends an answer that is running", {}, async ({ page, widget, model }) => {
+  const answer = model.nextHolds("The beginning");
+  await widget.open();
+  await widget.ask("Long?");
+  await eventually(async () => assert.equal(await widget.lastAnswer().innerText(), "The beginning"));
+  await page.evaluate(() => widgetd("destroy"));
+  await answer.hungUp;
+});
+
+inBrowser("a page that declares the name itself can load the script again after destroy", { page: null }, async ({ page, site, wire, widget }) => {
+  const src = `${wire.origin}/widget.js`;
+  site.page("/", { head: "<script>var widgetd;</script>" });
+  await page.goto(site.origin);
+  await widget.launcher.waitFor();
+  await page.evaluate(() => widgetd("destroy"));
+  await page.evaluate((src) => {
+    const tag = document.createElement("script");
+    tag.src = src;
+    tag.dataset.agentId = "demo";
+    document.head.append(tag);
+  }, `${src}?again`);
+  await widget.launcher.waitFor();
+});
+
+inBrowser("a page that removes what it did not put there stays alive", {}, async ({ page }) => {
+  await page.evaluate(() => {
+    const clean = () => document.querySelector("#widgetd")?.remove();
+    new MutationObserver(clean).observe(document.documentElement, { childList: true });
+    clean();
+  });
+  assert.equal(await page.evaluate(() => new Promise((resolve) => setTimeout(() => resolve("alive"), 50))), "alive");
+});

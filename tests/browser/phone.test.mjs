@@ -139,3 +139,30 @@ inBrowser("after a reload it stays closed, with the conversation in it", phone, 
   await widget.open();
   await widget.says(HELLO);
 });
+
+inBrowser("Send and Stop, which stand in one place, leave the focus inside, and Escape goes on working", phone, async ({ page, widget, model }) => {
+  const answer = model.nextHolds("The beginning");
+  await widget.open();
+  await widget.input.fill("Long?");
+  await widget.send.focus();
+  await page.keyboard.press("Enter");
+  await answer.begun;
+  await widget.stop.waitFor();
+  assert.match(String(await widget.focus()), /^widget /);
+  await widget.stop.focus();
+  await page.keyboard.press("Enter");
+  await widget.find(".again").waitFor();
+  await eventually(async () => assert.match(String(await widget.focus()), /^widget /));
+  await page.keyboard.press("Escape");
+  await eventually(async () => assert.equal(await widget.panel.isVisible(), false));
+});
+
+inBrowser("two fingers that magnify do not make the panel lower", phone, async ({ page, widget }) => {
+  await widget.open();
+  await page.evaluate(() => {
+    Object.defineProperty(visualViewport, "height", { value: 380, configurable: true });
+    Object.defineProperty(visualViewport, "scale", { value: 2, configurable: true });
+    visualViewport.dispatchEvent(new Event("resize"));
+  });
+  await eventually(async () => assert.equal((await widget.panel.boundingBox()).height, 760));
+});

@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 
-import { eventually } from "./support/patience.mjs";
+import { eventually, pause } from "./support/patience.mjs";
 import { inBrowser } from "./support/scene.mjs";
 import { Widget } from "./support/widget.mjs";
+import { answering } from "./support/wire.mjs";
 
 const HELLO = "Hello from the scripted model.";
 const GREETING = "Hello! What would you like to know?";
@@ -146,7 +147,8 @@ const FORBIDDEN = {
 const rule = { id: "now", trigger: "url", pattern: "/*", action: "nudge", text: "Questions?" };
 for (const [how, forbid] of Object.entries(FORBIDDEN)) {
   const setting = { agent: { rule: [rule] }, before: ({ context }) => context.addInitScript(forbid) };
-  inBrowser(`where storage ${how}, all works for as long as the page is open`, setting, async ({ widget }) => {
+  inBrowser(`where storage ${how}, all works for as long as the page is open`, setting, async ({ page, widget, wire }) => {
+    const answered = page.waitForResponse((response) => response.url().endsWith("/v1/widget/init"));
     await widget.nudge.waitFor();
     await widget.open();
     await widget.hear("One?", HELLO);
@@ -157,6 +159,8 @@ for (const [how, forbid] of Object.entries(FORBIDDEN)) {
     await widget.fresh.click();
     await eventually(async () => assert.deepEqual(await widget.questions(), []));
     await widget.hear("Three?", HELLO);
+    const { visitor_id: visitor } = await (await answered).json();
+    assert.equal(JSON.parse(wire.asked("/v1/widget/init").at(1).body).visitor_id, visitor);
   });
 }
 
@@ -168,4 +172,51 @@ inBrowser("in a sandboxed frame, without storage and without an origin, it works
   const widget = new Widget(frame);
   await widget.launcher.click();
   await widget.hear("Hello?", HELLO);
+});
+
+inBrowser("a new conversation that is asked for while the old one is fetched has nothing of it", {}, async ({ page, widget, wire }) => {
+  await widget.open();
+  await widget.hear("Old?", HELLO);
+  await widget.closeButton.click();
+  await page.reload();
+  const go = wire.holdsNext("/v1/widget/init");
+  await widget.launcher.click();
+  await widget.fresh.click();
+  go();
+  await eventually(() => assert.equal(wire.asked("/v1/widget/init").at(-1).status, 200));
+  assert.equal(wire.asked("/v1/widget/init").length, 3);
+  await widget.hear("New?", HELLO);
+  assert.deepEqual(await widget.questions(), ["New?"]);
+});
+
+inBrowser("a new conversation that the server could not begin is begun by the next question", {}, async ({ page, widget, wire, complaints }) => {
+  complaints.expect(/status of 503|^error: widgetd: /);
+  await widget.open();
+  await widget.hear("Old?", HELLO);
+  wire.next("/v1/widget/init", answering(503, { status: 503, code: "overloaded" }));
+  await widget.fresh.click();
+  await eventually(() => assert.equal(wire.asked("/v1/widget/init").length, 2));
+  await eventually(() => assert.ok(complaints.all().some((text) => text.startsWith("error: widgetd:"))));
+  await widget.hear("New?", HELLO);
+  assert.deepEqual(await widget.questions(), ["New?"]);
+  await page.reload();
+  await widget.says(HELLO);
+  assert.deepEqual(await widget.questions(), ["New?"]);
+});
+
+inBrowser("a question that waits for its retry stays when another tab goes on", {}, async ({ context, site, widget, wire, complaints }) => {
+  complaints.expect(/status of 503/);
+  await widget.open();
+  await widget.hear("First?", HELLO);
+  wire.next("/v1/widget/messages/stream", answering(503, { status: 503, code: "overloaded" }));
+  await widget.ask("Unsent?");
+  await widget.retry.waitFor();
+  const second = new Widget(await context.newPage());
+  await second.page.goto(site.origin);
+  await second.open();
+  await second.hear("Second?", HELLO);
+  await pause(500);
+  assert.deepEqual(await widget.questions(), ["First?", "Unsent?"]);
+  await widget.retry.click();
+  await widget.says(HELLO);
 });

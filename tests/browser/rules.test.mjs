@@ -202,3 +202,35 @@ inBrowser("a card can be sent away, and a card for a chat that is open stands in
   await eventually(async () => assert.equal(await widget.find(".card").count(), 0));
   assert.equal(await widget.panel.isVisible(), true);
 });
+
+inBrowser("a page without a doctype tells how far it is scrolled", { agent: { rule: [scrolled] }, page: { ...LONG, doctype: "" } }, async ({ page, widget }) => {
+  assert.equal(await page.evaluate(() => document.compatMode), "BackCompat");
+  await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+  await widget.nudge.waitFor();
+});
+
+inBrowser("a panel that is open again after a reload uses up no rule's turn", { agent: { rule: [rule("now", { trigger: "url", pattern: "/next" })] }, before: counting }, async ({ page, site, widget }) => {
+  await widget.open();
+  await page.goto(`${site.origin}/next`);
+  await widget.panel.waitFor();
+  await pause(LOOK_MS);
+  assert.deepEqual(await triggered(page), []);
+  await widget.closeButton.click();
+  await page.reload();
+  await widget.nudge.waitFor();
+});
+
+inBrowser("a card's message that is pressed while an answer runs stands in the field", card({ label: "Which ones?", does: "message", text: "Which teapots?" }), async ({ page, widget, model }) => {
+  const answer = model.nextHolds("The beginning");
+  await page.evaluate(() => {
+    document.querySelector("#widgetd").shadowRoot.querySelector(".launcher").hidden = false;
+    widgetd("on", "message", ({ role }) => role === "user" && widgetd("send", "From a listener"));
+  });
+  await widget.find(".nudge-close").click();
+  await widget.open();
+  await widget.ask("Long?");
+  await answer.begun;
+  assert.equal(await widget.input.inputValue(), "From a listener");
+  answer.finish(" and the end.");
+  await widget.says("The beginning and the end.");
+});

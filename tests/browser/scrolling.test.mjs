@@ -116,3 +116,19 @@ inBrowser("a long conversation is at its end after a reload, and scrolling it do
   await pause(200);
   assert.equal(await page.evaluate(() => scrollY), 0);
 });
+
+inBrowser("a page that scrolls by itself on the wheel does not keep the log from scrolling", { page: null }, async ({ page, site, widget, model }) => {
+  await page.goto(site.origin);
+  await page.evaluate(() => addEventListener("wheel", (event) => event.preventDefault(), { passive: false }));
+  model.next(Array.from({ length: 80 }, (_, line) => `Line ${line}.\n\n`));
+  await widget.open();
+  await widget.ask("Much?");
+  await eventually(async () => assert.match(await widget.lastAnswer().innerText(), /Line 79/));
+  const top = () => widget.log.evaluate((node) => node.scrollTop);
+  await eventually(async () => assert.ok((await top()) > 500));
+  const before = await top();
+  const { x, y, width, height } = await widget.log.boundingBox();
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.wheel(0, -300);
+  await eventually(async () => assert.ok((await top()) < before - 100));
+});

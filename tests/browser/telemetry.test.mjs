@@ -105,3 +105,32 @@ inBrowser("a page that is kept for going back works when the visitor comes back"
   await widget.says(HELLO);
   await widget.hear("Two?", HELLO);
 });
+
+inBrowser("what the server will not have is not sent again, and the rest is", {}, async ({ page, widget, wire, complaints }) => {
+  complaints.expect(/status of 422/);
+  await page.evaluate(() => widgetd("track", "not a name"));
+  await eventually(() => assert.equal(batches(wire).at(0)?.status, 422));
+  await widget.open();
+  await eventually(() => assert.equal(batches(wire).at(1)?.status, 202));
+  assert.deepEqual(types(wire).slice(1), ["launcher_open"]);
+});
+
+inBrowser("an event that is too large for the server keeps nothing back", {}, async ({ page, widget, wire }) => {
+  await page.evaluate(() => widgetd("track", "large", { text: "x".repeat(70_000) }));
+  await widget.open();
+  await eventually(() => assert.equal(batches(wire).at(0)?.status, 202));
+  assert.deepEqual(types(wire), ["launcher_open"]);
+});
+
+inBrowser("a batch that is on its way when the page is left is kept alive", {}, async ({ page, widget }) => {
+  await page.evaluate(() => {
+    window.kept = [];
+    const { fetch } = window;
+    window.fetch = (address, options) => {
+      if (address.endsWith("/events")) window.kept.push(options.keepalive);
+      return fetch(address, options);
+    };
+  });
+  await widget.open();
+  await eventually(async () => assert.deepEqual(await page.evaluate(() => window.kept), [true]));
+});

@@ -131,7 +131,9 @@ fn past_the_cap_the_longest_idle_makes_room() {
         connection.call(&Request::get("/healthz")).expect(200);
     }
     site.get("/healthz").expect(200);
-    assert!(idle[0].was_closed(), "the first has made room");
+    let closed: Vec<_> = (0..16).filter(|&n| idle[n].was_closed()).collect();
+    // The server may learn a moment after its client that an answer has been written: then the next one idles longest.
+    assert!(matches!(closed[..], [first] if first < 8), "one of the first has made room: {closed:?}");
     idle[15].call(&Request::get("/healthz")).expect(200);
 }
 

@@ -239,6 +239,13 @@ fn mistakes_in_an_agent_are_named() {
         "language = \"English\"",
         r#"5 agent[0].language: "English" is not a language tag; write one like "en", "de-CH" or "pt-BR""#,
     );
+    // Browsers know no times in words for these.
+    for tag in ["en-a", "en-x", "en-abc", "de-DE-DE", "en-12", "zh-cmn-Hans"] {
+        check_agent(
+            &format!("language = \"{tag}\""),
+            &format!(r#"5 agent[0].language: "{tag}" is not a language tag; write one like "en", "de-CH" or "pt-BR""#),
+        );
+    }
     check_agent(
         "starter_prompts = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\"]",
         "5 agent[0].starter_prompts: there are 7; at most 6 can be",
@@ -362,6 +369,10 @@ fn mistakes_in_the_lead_form_are_named() {
         r#"7 agent[0].lead_form.field[0].key: "email" is always asked for and comes first; take this field out"#,
     );
     check(
+        "label = \"L\"\nkey = \"consent\"",
+        r#"7 agent[0].lead_form.field[0].key: "consent" is the box for consent; take this field out and write consent = "…" in [agent.lead_form]"#,
+    );
+    check(
         "label = \"L\"\nkey = \"1st\"",
         r#"7 agent[0].lead_form.field[0].key: "1st" is not a key; write up to 64 of a-z, 0-9 and "_", beginning with a letter"#,
     );
@@ -408,6 +419,10 @@ fn mistakes_in_rules_are_named() {
     check(
         &format!("trigger = \"url\"\npattern = \"pricing\"\n{nudge}"),
         r#"8 agent[0].rule[0].pattern: "pricing" is not a path; write one that begins with "/" or "*", such as "/pricing*""#,
+    );
+    check(
+        &format!("trigger = \"url\"\npattern = \"/*a*a*a*a*\"\n{nudge}"),
+        r#"8 agent[0].rule[0].pattern: "/*a*a*a*a*" must have at most 4 "*""#,
     );
     check(
         "trigger = \"exit_intent\"\naction = \"nudge\"",

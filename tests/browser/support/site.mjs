@@ -3,10 +3,12 @@
  * of them headers, a charset and more in head and body.
  */
 
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
 
-/** What a page can be told: what its `<html>`, `<head>` and `<body>` hold, its headers, its bytes' encoding. */
-const PLAIN = { html: 'lang="en"', head: "", body: null, headers: {}, charset: "utf-8", encoding: "utf8" };
+/** What a page can be told: `whole` instead of all the rest, its doctype, what its `<html>`, `<head>` and `<body>` hold, its headers, its bytes' encoding. */
+const PLAIN = { doctype: "<!doctype html>", html: 'lang="en"', head: "", body: null, headers: {}, charset: "utf-8", encoding: "utf8" };
 
 const VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">';
 const BODY = `<main>
@@ -18,6 +20,8 @@ const BODY = `<main>
 export async function startSite() {
   const pages = new Map();
   const hits = [];
+  const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".json": "application/json", ".png": "image/png" };
+  let folder = null;
   let usual = PLAIN;
   let tags = "";
 
@@ -25,8 +29,15 @@ export async function startSite() {
     const path = request.url.split("?")[0];
     if (path === "/favicon.ico") return response.writeHead(204).end();
     hits.push(request.url);
+    const file = folder && !pages.has(path) && join(folder, normalize(path === "/" ? "/index.html" : path));
+    if (file && existsSync(file) && statSync(file).isFile()) {
+      response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", ...usual.headers });
+      const html = path === "/" && readFileSync(file, "utf8").replace("</body>", `${tags}</body>`);
+      return response.end(html || readFileSync(file));
+    }
     const page = { ...usual, ...pages.get(path) };
-    response.writeHead(200, { "Content-Type": page.charset ? `text/html; charset=${page.charset}` : "text/html", ...page.headers });
+    response.writeHead(200, { "Content-Type": page.charset ? `${page.type ?? "text/html"}; charset=${page.charset}` : "text/html", ...page.headers });
+    if (page.whole) return response.end(page.whole);
     response.end(Buffer.from(htmlOf(page, page.tags ?? tags), page.encoding));
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -40,6 +51,8 @@ export async function startSite() {
     /** The script tags of all pages that name none of their own. */
     carries: (html) => (tags = html),
     page: (path, page) => pages.set(path, page),
+    /** Somebody else's site: the files of a folder, whose `index.html` gets the script tags. */
+    isFolder: (path) => (folder = path),
     close() {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(resolve));
@@ -47,8 +60,8 @@ export async function startSite() {
   };
 }
 
-function htmlOf({ html, head, body }, tags) {
-  return `<!doctype html><html ${html}><head><title>Teapots</title>${VIEWPORT}${head}</head><body>${body ?? BODY}${tags}</body></html>`;
+function htmlOf({ doctype, html, head, body }, tags) {
+  return `${doctype}<html ${html}><head><title>Teapots</title>${VIEWPORT}${head}</head><body>${body ?? BODY}${tags}</body></html>`;
 }
 
 /** Allows the widget's script and its API, and nothing else: not even styles, nor a Trusted Types policy. */

@@ -5,6 +5,7 @@
  *   wire.asked("/v1/widget/init")              // those to this path
  *   const answer = wire.nextAnswer(path);      // of the next request there
  *   answer.reset();  answer.end();             // breaks it where it is, or ends it as if that were all
+ *   const go = wire.holdsNext(path);           // the next request there waits until go()
  *   wire.next(path, answering(401, {…}))       // the next request there is answered so, and widgetd never sees it
  *   wire.always(path, unreachable)             // each connection that asks for it is closed (browsers try twice)
  */
@@ -28,8 +29,9 @@ export async function startWire() {
     const record = { method: request.method, path, headers: request.headers, body: body.toString(), at: Date.now() };
     requests.push(record);
     const fault = request.method === "OPTIONS" ? null : (faults.get(path)?.shift() ?? lasting.get(path));
+    await fault?.gate;
     if (fault?.instead) return fault.instead(response);
-    fault?.meet(response);
+    fault?.meet?.(response);
     pass(upstream, request, body, response, record);
   });
   server.on("connection", (socket) => {
@@ -52,6 +54,12 @@ export async function startWire() {
       };
       faults.set(path, [...(faults.get(path) ?? []), { meet: (met) => (response = met) }]);
       return { reset: () => cut(() => response.socket.resetAndDestroy()), end: () => cut(() => response.end()) };
+    },
+    holdsNext(path) {
+      let go;
+      const gate = new Promise((resolve) => (go = resolve));
+      faults.set(path, [...(faults.get(path) ?? []), { gate }]);
+      return go;
     },
     next: (path, fault) => faults.set(path, [...(faults.get(path) ?? []), fault]),
     /** Until it is told otherwise, with null. */
