@@ -42,12 +42,12 @@ fn fifty_at_once_overdraw_no_ceiling_and_each_is_used_up() {
     type Change = fn(&mut Config);
     // Each has room for 12 answers, nearly 13.
     let ceilings: [(&str, Change); 6] = [
-        ("agent day tokens", |config| drop(config.set("budget", "agent_tokens_per_day", "10500"))),
-        ("agent month tokens", |config| drop(config.set("budget", "agent_tokens_per_month", "10500"))),
-        ("agent day cost", |config| drop(config.agent("demo").budget("agent_cost_per_day = 0.0205"))),
-        ("agent month cost", |config| drop(config.agent("demo").budget("agent_cost_per_month = 0.0205"))),
-        ("total month tokens", |config| drop(config.set("ceiling", "tokens_per_month", "10500"))),
-        ("total day cost", |config| drop(config.set("ceiling", "cost_per_day", "0.0205"))),
+        ("agent day tokens", |config| _ = config.set("budget", "agent_tokens_per_day", "10500")),
+        ("agent month tokens", |config| _ = config.set("budget", "agent_tokens_per_month", "10500")),
+        ("agent day cost", |config| _ = config.agent("demo").budget("agent_cost_per_day = 0.0205")),
+        ("agent month cost", |config| _ = config.agent("demo").budget("agent_cost_per_month = 0.0205")),
+        ("total month tokens", |config| _ = config.set("ceiling", "tokens_per_month", "10500")),
+        ("total day cost", |config| _ = config.set("ceiling", "cost_per_day", "0.0205")),
     ];
     for (name, ceiling) in ceilings {
         let site = site(ceiling);
@@ -77,31 +77,31 @@ fn a_ceiling_of_one_agent_leaves_the_others_alone_and_that_of_all_does_not() {
     site.init("demo").ask("Hello").done();
     site.init("demo").say("Hello").refused(429, "agent_budget_exhausted");
     site.init("other").ask("Hello").done();
-    site.reload(|config| drop(config.set("ceiling", "cost_per_month", "0.004")));
+    site.reload(|config| _ = config.set("ceiling", "cost_per_month", "0.004"));
     wait_until("the ceiling of all is read", || outcome(&site.init("other")).1 == "agent_budget_exhausted");
 }
 
 #[test]
 fn a_restart_forgives_nothing_and_a_reload_changes_the_ceilings() {
-    let mut site = site(|config| drop(config.set("ceiling", "cost_per_month", "0.002")));
+    let mut site = site(|config| _ = config.set("ceiling", "cost_per_month", "0.002"));
     let visitor = site.init("demo");
     visitor.ask("Hello").done();
     site.kill_and_restart();
     visitor.at(&site).say("Hello").refused(429, "agent_budget_exhausted");
-    site.reload(|config| drop(config.set("ceiling", "cost_per_month", "0.0035")));
+    site.reload(|config| _ = config.set("ceiling", "cost_per_month", "0.0035"));
     wait_until("there is room for one more", || visitor.at(&site).say("Hello").status == 200);
     visitor.at(&site).say("Hello").refused(429, "agent_budget_exhausted");
-    site.reload(|config| drop(config.set("ceiling", "cost_per_month", "1")));
+    site.reload(|config| _ = config.set("ceiling", "cost_per_month", "1"));
     wait_until("there is room again", || visitor.at(&site).say("Hello").status == 200);
     // A mistake in it leaves the old one.
-    site.reload(|config| drop(config.set("ceiling", "cost_per_month", "\"1\"")));
+    site.reload(|config| _ = config.set("ceiling", "cost_per_month", "\"1\""));
     site.server.wait_for_line("ceiling.cost_per_month");
     visitor.at(&site).ask("Hello").done();
 }
 
 #[test]
 fn the_dearest_answer_is_reserved_before_it_is_asked_for_and_a_crash_leaves_it_charged() {
-    let mut site = site(|config| drop(config.set("ceiling", "cost_per_day", "0.003")));
+    let mut site = site(|config| _ = config.set("ceiling", "cost_per_day", "0.003"));
     let gate = site.model.will_hold(&["Hel"], &["lo"]);
     let visitor = site.init("demo");
     let mut stream = visitor.open("Hello");
