@@ -4,6 +4,8 @@ use std::process::Output;
 
 use serde_json::json;
 
+use crate::support::ORIGIN;
+use crate::support::client::Request;
 use crate::support::server::{Folder, widgetd};
 use crate::support::site::Site;
 
@@ -37,6 +39,7 @@ fn a_paused_agent_asks_no_model_from_the_next_message_on_and_all_else_goes_on() 
     assert_eq!(site.model.requests().len(), 1);
     assert_eq!(site.resume(&visitor).messages().len(), 2, "what is refused is not stored");
     assert!(visitor.answer["agent"]["strings"]["agent_paused"].is_string());
+    site.call(&Request::get("/v1/widget/config?agent_id=demo").origin(ORIGIN)).expect(200);
     visitor.lead(&json!({"email": "ann@example.com"})).expect(201);
     visitor.event(&json!({"type": "launcher_open"})).expect(202);
     visitor.post("/v1/widget/messages", &message).expect(200);
