@@ -5,15 +5,17 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::accept::Accepted;
 use super::cost::Reserved;
-use super::unknown::offers_lead;
-use super::{Chat, Remaining};
+use super::unknown::{is_unanswered, offers_lead};
+use super::{Chat, Prices, Remaining};
 use crate::clock;
 use crate::domain::agent::Agent;
 use crate::domain::conversation::{FinishReason, Question, Status, Usage};
 use crate::domain::id::{ConversationId, MessageId};
+use crate::domain::money::Charge;
 use crate::domain::pieces::Pieces;
 use crate::domain::time::Timestamp;
 use crate::model::{Asked, Finished, Listener, ModelError, Update};
@@ -72,6 +74,7 @@ impl Chat {
             started: Started { conversation: speaker.conversation, question, answer: answer_id },
             commit: Cell::new(Some(accepted.commit)),
             text: RefCell::default(),
+            spoke_at: Cell::new(None),
             ended: Cell::new(None),
             stopping: self.stopping.clone(),
             emit: emit.clone(),
@@ -87,33 +90,35 @@ impl Chat {
         // cannot be, `ended` says so.
         let _ = turn.begin();
         let content = turn.text.take();
-        let (outcome, usage) = conclude(asked, turn.ended.take(), reserved);
-        let charged_tokens = accepted.charged_before + usage.total();
+        let (outcome, usage, charge) = conclude(asked, turn.ended.take(), reserved, &accepted.prices);
+        let charged = accepted.charged_before.plus(charge);
         let answer = Answer {
             conversation: speaker.conversation,
             agent: speaker.agent,
             question: question.id,
             id: answer_id,
+            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
+            first_token: turn.spoke_at.get().map(|at| at.saturating_sub(accepted.accepted_at)),
             content,
             status: if outcome.is_ok() { Status::Complete } else { Status::Partial },
             finish_reason: outcome.as_ref().map_or(FinishReason::Cancelled, |finished| finished.finish_reason),
             usage,
             model: outcome.as_ref().map_or_else(|_| String::new(), |finished| finished.model.clone()),
             created_at: clock::now(),
-            charged_tokens,
+            charged,
         };
         let stored = self.store.finish_answer(answer.clone()).wait();
         if let Err(error) = &stored {
             tracing::warn!(%error, "an answer could not be stored");
         }
-        accepted.reservation.settle(usage.total());
+        accepted.reservation.settle(charge);
         // Before the last event: who reads it may send the next message at once.
         drop(accepted.slot);
         let event = match (outcome, stored) {
             (Err(Ended::ClientLeft), _) => return,
             (Err(Ended::Failed(failure)), _) => TurnEvent::Failed(failure),
             (Ok(_), Err(error)) => TurnEvent::Failed(Failure::Store(error)),
-            (Ok(_), Ok(())) => TurnEvent::Done(done(answer, &accepted.agent, accepted.tally.remaining(charged_tokens))),
+            (Ok(_), Ok(())) => TurnEvent::Done(done(answer, &accepted.agent, accepted.tally.remaining(charged.tokens))),
         };
         // A client that left now has its answer stored; there is nothing left to stop.
         let _ = emit(event);
@@ -139,6 +144,8 @@ struct Turn {
     commit: Cell<Option<Commit<()>>>,
     /// What the model said.
     text: RefCell<String>,
+    /// When it said its first word, by the clock that never steps.
+    spoke_at: Cell<Option<Duration>>,
     /// Why this side ended it.
     ended: Cell<Option<Ended>>,
     stopping: Arc<AtomicBool>,
@@ -160,6 +167,7 @@ impl Turn {
             Update::Waiting => self.tell(TurnEvent::Tick),
             Update::Thought(_) => ControlFlow::Continue(()),
             Update::Text(said) => {
+                self.spoke_at.set(self.spoke_at.get().or_else(|| Some(clock::monotonic())));
                 // First: of what a client that leaves has read in part, nothing may be missing.
                 self.text.borrow_mut().push_str(said.text());
                 self.tell(TurnEvent::Text(said))
@@ -189,8 +197,13 @@ impl Turn {
     }
 }
 
-/// What became of the turn, and what it took of all the models that were asked.
-fn conclude(asked: Asked, ended: Option<Ended>, reserved: Reserved) -> (Result<Finished, Ended>, Usage) {
+/// What became of the turn, and what it took and cost of all the models that were asked.
+fn conclude(
+    asked: Asked,
+    ended: Option<Ended>,
+    reserved: Reserved,
+    prices: &Prices,
+) -> (Result<Finished, Ended>, Usage, Charge) {
     let reported = asked.answered.as_ref().ok().and_then(|finished| Some((finished, finished.usage?)));
     let believed = reported.map(|(finished, reported)| {
         let (believed, is_less) = reserved.believable(reported);
@@ -198,13 +211,19 @@ fn conclude(asked: Asked, ended: Option<Ended>, reserved: Reserved) -> (Result<F
             let (input, output) = (reported.input_tokens, reported.output_tokens);
             tracing::warn!(model = finished.model, input, output, "a model reports more tokens than it can have used");
         }
-        believed
+        (believed, prices.of(&finished.model, believed))
     });
-    let usage = believed.unwrap_or_default().plus(reserved.estimate(asked.unreported));
+    let (believed, known) = believed.unwrap_or_default();
+    let estimated = reserved.estimate(asked.unreported);
+    // Nobody tells which of the models it was, unless one alone was asked.
+    let unknown = match &asked.answered {
+        Ok(finished) if asked.unreported.calls == 1 && reported.is_none() => prices.of(&finished.model, estimated),
+        _ => prices.at_most(estimated),
+    };
     // What this side ended was not said whole, even if the model was done before.
     let outcome = match ended {
         Some(ended) => Err(ended),
         None => asked.answered.map_err(|error| Ended::Failed(Failure::Model(error))),
     };
-    (outcome, usage)
+    (outcome, believed.plus(estimated), known.plus(unknown))
 }

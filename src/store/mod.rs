@@ -14,6 +14,7 @@ mod faq;
 mod health;
 mod leads;
 mod messages;
+mod pauses;
 mod schema;
 mod writer;
 
@@ -74,6 +75,8 @@ pub(crate) enum StoreError {
         "it was written by a newer widgetd (its schema is version {found}, this one knows {known}): install that version again, or restore an older backup"
     )]
     TooNew { found: usize, known: usize },
+    #[error("there is no database in {}: name the server's folder with --data, or start it once", folder.display())]
+    Absent { folder: PathBuf },
     #[error("{} is not a database of widgetd", path.display())]
     Foreign { path: PathBuf },
     #[error("storage fails: {0}")]
@@ -153,6 +156,14 @@ impl Store {
         })))
     }
 
+    /// As [`Self::open`], for a command beside the server: one that is not there is not made.
+    pub(crate) fn open_existing(settings: &Settings) -> Result<Self, StoreError> {
+        if !settings.folder.join(FILE_NAME).exists() {
+            return Err(StoreError::Absent { folder: settings.folder.clone() });
+        }
+        Self::open(settings)
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0.path
     }
@@ -226,6 +237,15 @@ fn readers(path: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager
     let opened: Result<Vec<_>, _> = (0..count).map(|_| pool.get_timeout(OPEN_WAIT)).collect();
     drop(opened.map_err(|error| StoreError::Io(error.to_string()))?);
     Ok(pool)
+}
+
+/// As SQLite keeps it.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 /// Looks at the free space of the disk, at most once a second.

@@ -12,7 +12,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "config", "model", "widget"]),
+    ("cli", &["server", "config", "model", "store", "widget"]),
     ("server", &["api", "chat", "config", "http", "model", "store"]),
     ("api", &["chat", "config", "http", "model", "store", "widget"]),
     ("chat", &["model", "store"]),
@@ -250,7 +250,7 @@ fn every_numbered_schema_file_is_applied_in_order() {
 }
 
 /// The codes of the contract's table, and those that its sections add.
-const CODES: [&str; 23] = [
+const CODES: [&str; 24] = [
     "invalid_json",
     "invalid_request",
     "missing_token",
@@ -273,6 +273,7 @@ const CODES: [&str; 23] = [
     "model_unavailable",
     "model_timeout",
     "overloaded",
+    "agent_paused",
     "shutting_down",
 ];
 
