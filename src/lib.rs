@@ -1,5 +1,6 @@
 //! widgetd: the AI chat widget that a small team hosts itself.
 
+mod admin;
 mod api;
 mod chat;
 mod cli;

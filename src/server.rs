@@ -8,25 +8,33 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::admin::{self, Admin};
 use crate::api::{self, App, Limits, Places, Snapshot};
 use crate::chat::{Assistant, Chat};
 use crate::clock;
 use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
-use crate::http::Front;
+use crate::http::{self, Front, FrontHandle};
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
 
 /// How long an answer that was told to stop may take to be stored.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// What the admin page's own address is served with: the owner is few.
+const ADMIN_WORKERS: usize = 4;
+/// Passwords that are compared.
+const ADMIN_RESTS: usize = 1;
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// Reads the configuration again, as at start.
 pub(crate) type Reload = Box<dyn Fn() -> Result<Config, Complaints> + Send>;
@@ -51,6 +59,9 @@ pub(crate) enum StartError {
 pub(crate) struct Server {
     front: Front,
     app: Arc<App>,
+    admin: Arc<Admin>,
+    /// The admin page's own, if it has one.
+    admin_front: Option<Front>,
     shutdown_grace: Duration,
     /// Heard from the start: who reads that the server listens may signal it at once.
     signals: Signals,
@@ -67,10 +78,12 @@ impl Server {
         let chat = Chat::new(store.clone(), clock::now()).map_err(storage)?;
         let address = config.http.listen;
         let front = Front::bind(config.http.clone()).map_err(|error| StartError::Listen { address, error })?;
+        let admin_front = config.admin_listen.map(|listen| bind_admin(listen, &config.http)).transpose()?;
         let places = Places::new(config.http.generations);
         let shutdown_grace = config.shutdown_grace;
         let own_origins = own_origins(&config, front.local_addr());
         let snapshot = snapshot(config, own_origins, None).map_err(storage)?;
+        let admin = Arc::new(Admin::new(store.clone()));
         let app = Arc::new(App {
             snapshot: RwLock::new(Arc::new(snapshot)),
             tokens,
@@ -80,11 +93,21 @@ impl Server {
             front: front.handle(),
         });
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-        Ok(Self { front, app, shutdown_grace, signals })
+        Ok(Self { front, app, admin, admin_front, shutdown_grace, signals })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.front.local_addr()
+    }
+
+    /// Where the admin page is, and what is to be said against that; none while it has no password.
+    pub(crate) fn admin_page(&self) -> Option<(String, Option<String>)> {
+        if !self.admin.is_on() {
+            return None;
+        }
+        let config = &self.app.snapshot.read().config;
+        let address = self.admin_front.as_ref().map_or(self.local_addr(), Front::local_addr);
+        Some((format!("http://{address}{}", admin::ROOT), admin::exposure(config)))
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -93,19 +116,62 @@ impl Server {
 
     /// Serves until a signal says to stop and everything has ended.
     pub(crate) fn run(self, reload: Reload) -> io::Result<()> {
-        let Self { front, app, shutdown_grace, signals } = self;
+        let Self { front, app, admin, admin_front, shutdown_grace, signals } = self;
         std::thread::Builder::new().name("signals".into()).spawn({
             let app = app.clone();
             move || obey(signals, &app, &reload, shutdown_grace)
         })?;
+        let has_own_front = admin_front.is_some();
+        let admin_running = admin_front.map(|front| run_admin(front, &admin, &app)).transpose()?;
         front.run({
             let app = app.clone();
-            move |request, responder| api::handle(&app, request, responder)
+            move |request, responder| {
+                if !has_own_front && admin::is_wanted(&request) && admin.is_on() {
+                    let snapshot = app.snapshot.read().clone();
+                    admin::handle(&admin, &snapshot.config, &request, responder)
+                } else {
+                    api::handle(&app, request, responder)
+                }
+            }
         })?;
+        // Last, so that the owner may watch how the rest ends.
+        if let Some((handle, thread)) = admin_running {
+            handle.drain();
+            handle.close();
+            let _ = thread.join();
+        }
         app.store.close();
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+fn bind_admin(listen: SocketAddr, http: &http::Settings) -> Result<Front, StartError> {
+    let settings = http::Settings {
+        listen,
+        workers: ADMIN_WORKERS,
+        generations: ADMIN_RESTS,
+        connections_max: ADMIN_CONNECTIONS,
+        connections_per_address_max: ADMIN_CONNECTIONS,
+        ..http.clone()
+    };
+    Front::bind(settings).map_err(|error| StartError::Listen { address: listen, error })
+}
+
+/// Serves the admin page, and nothing else, on a thread of its own.
+fn run_admin(front: Front, admin: &Arc<Admin>, app: &Arc<App>) -> io::Result<(FrontHandle, JoinHandle<()>)> {
+    let handle = front.handle();
+    let (admin, app) = (admin.clone(), app.clone());
+    let thread = std::thread::Builder::new().name("admin".into()).spawn(move || {
+        let ended = front.run(move |request, responder| {
+            let snapshot = app.snapshot.read().clone();
+            admin::handle_alone(&admin, &snapshot.config, &request, responder)
+        });
+        if let Err(error) = ended {
+            tracing::error!(%error, "the admin page is not served");
+        }
+    })?;
+    Ok((handle, thread))
 }
 
 /// What the signals ask for. The second that asks to stop is obeyed at once.
@@ -157,8 +223,9 @@ fn reload_into(app: &App, reload: &Reload) {
         }
     };
     let old = app.snapshot.read().clone();
-    if config.http != old.config.http || config.storage != old.config.storage {
-        tracing::warn!("[server] and [storage] are read at start only: restart for what was changed there");
+    let admin_moved = config.admin_listen != old.config.admin_listen;
+    if config.http != old.config.http || config.storage != old.config.storage || admin_moved {
+        tracing::warn!("[server], [admin] and [storage] are read at start only: restart for what was changed there");
     }
     for warning in &config.warnings {
         tracing::warn!("{warning}");

@@ -1,6 +1,7 @@
 //! The command line: arguments become a command, a command becomes an exit code. It calls rooms and prints for people;
 //! the rules of the product are not here.
 
+mod admin;
 mod check;
 mod origin;
 mod serve;
@@ -42,6 +43,9 @@ enum Command {
         /// The URL of the page, as the browser shows it
         url: String,
     },
+    /// The admin page
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Print a visitor's token for an agent, to call the API with curl
     Token {
         /// The agent's id
@@ -74,6 +78,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve => serve::run(options),
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
+        Command::Admin(command) => admin::run(&options, &command),
         Command::Token { agent } => token::run(&options, &agent),
     }
 }

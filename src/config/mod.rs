@@ -53,6 +53,8 @@ pub(crate) struct Config {
     /// The file, as it was named.
     pub(crate) source: PathBuf,
     pub(crate) http: http::Settings,
+    /// Where the admin page is served, and nothing else; none: where everything is.
+    pub(crate) admin_listen: Option<SocketAddr>,
     /// The server's own origin as visitors reach it.
     pub(crate) public_url: Option<Origin>,
     /// How long running answers may go on after SIGTERM, 0–10 min.
@@ -164,6 +166,7 @@ struct Surroundings<'a> {
 /// Reads every section. What is wrong is noted, and its default stands in for it, so that reading goes on.
 fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config {
     let server = server::read(&file.table("server"), surroundings);
+    let admin_listen = server::read_admin(&file.table("admin"), server.http.listen);
     let log = server::read_log(&file.table("log"), surroundings);
     let storage = server::read_storage(&file.table("storage"), surroundings);
     let limits = server::read_limits(&file.table("limits"));
@@ -177,6 +180,7 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
     Config {
         source: path.to_owned(),
         http: server.http,
+        admin_listen,
         public_url: server.public_url,
         shutdown_grace: server.shutdown_grace,
         log,

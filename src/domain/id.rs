@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::time::Timestamp;
 
 /// The system's random source answers or the process cannot go on: there is no safe id without it.
-fn random_bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if let Err(error) = getrandom::fill(&mut bytes) {
         panic!("the operating system gives no random bytes: {error}");

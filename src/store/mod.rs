@@ -7,6 +7,7 @@
 //!
 //! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
 
+mod admin;
 mod budgets;
 mod conversations;
 mod events;

@@ -1,0 +1,50 @@
+//! Every page, in one column.
+
+use rouille::Response;
+
+use super::{Ctx, Refusal, login};
+
+type Endpoint = fn(&Ctx<'_>) -> Result<Response, Refusal>;
+
+struct Route {
+    /// As the log has it: no ids.
+    name: &'static str,
+    get: Option<Endpoint>,
+    post: Option<Endpoint>,
+}
+
+const fn get(name: &'static str, get: Endpoint) -> Option<Route> {
+    Some(Route { name, get: Some(get), post: None })
+}
+
+const fn post(name: &'static str, post: Endpoint) -> Option<Route> {
+    Some(Route { name, get: None, post: Some(post) })
+}
+
+fn route(parts: &[&str]) -> Option<Route> {
+    match parts {
+        ["logout"] => post("/admin/logout", login::leave),
+        _ => None,
+    }
+}
+
+/// The endpoint; or there is none, or not with this method.
+pub(super) fn find(method: &str, parts: &[&str]) -> Result<Endpoint, Refusal> {
+    let Route { get, post, .. } = route(parts).ok_or(Refusal::NotFound)?;
+    let endpoint = match method {
+        "GET" | "HEAD" => get,
+        "POST" => post,
+        _ => None,
+    };
+    endpoint.ok_or(Refusal::Method {
+        allow: match (get.is_some(), post.is_some()) {
+            (true, true) => "GET, HEAD, POST",
+            (true, false) => "GET, HEAD",
+            _ => "POST",
+        },
+    })
+}
+
+pub(super) fn name(parts: &[&str]) -> &'static str {
+    route(parts).map_or("/admin", |route| route.name)
+}
