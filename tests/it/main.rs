@@ -28,6 +28,10 @@ mod stream;
 mod tls;
 mod tokens;
 
+// The owner's side.
+mod admin;
+mod admin_login;
+
 // What can go wrong.
 mod behind_nginx;
 mod clients_vanish;
