@@ -8,12 +8,22 @@
 //! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
 
 mod budgets;
+mod conversation_list;
+mod conversation_view;
 mod conversations;
+mod day_counts;
+mod erasure;
 mod events;
 mod faq;
+mod filter;
 mod health;
+mod histogram;
+mod lead_list;
 mod leads;
+mod message_search;
 mod messages;
+mod overview;
+mod refusals;
 mod schema;
 mod writer;
 
@@ -29,10 +39,19 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use scheduled_thread_pool::ScheduledThreadPool;
 
+pub(crate) use conversation_list::{ConversationFilter, ConversationKey, ConversationPage, ConversationRow};
+pub(crate) use conversation_view::{ConversationView, SaidMessage, SeenEvent};
 pub(crate) use conversations::{Resume, Speaker};
 pub(crate) use events::Stored;
 pub(crate) use faq::{FaqHit, FaqIndex};
+pub(crate) use filter::Period;
+pub(crate) use lead_list::{LeadFilter, LeadPage, LeadRow};
+pub(crate) use message_search::MATCHES_MAX;
 pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
+pub(crate) use overview::{
+    DayRow, DaySums, EventCount, FirstToken, Funnel, Overview, Refusal, RefusedOrigin, UnansweredQuestion,
+};
+pub(crate) use refusals::Refusals;
 pub(crate) use writer::Commit;
 
 use crate::clock;
@@ -117,6 +136,7 @@ struct Inner {
     writer: Writer,
     disk: DiskFloor,
     health: Health,
+    refusals: Refusals,
 }
 
 impl Store {
@@ -134,6 +154,7 @@ impl Store {
             writer: Writer::start(connection)?,
             disk: DiskFloor::new(settings),
             health: Health::watch(&path)?,
+            refusals: Refusals::default(),
             path,
         })))
     }
