@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::conversations::{Speaker, touch};
-use super::{Commit, Store, StoreError};
+use super::{Commit, Store, StoreError, day_counts};
 use crate::domain::id::LeadId;
 use crate::domain::lead::{FIELDS_MAX, LeadSource, NewLead, StoredLead};
 use crate::domain::time::Timestamp;
@@ -88,6 +88,7 @@ fn insert(
             speaker.conversation.as_bytes(),
             now.ms(),
         ])?;
+    day_counts::add(connection, speaker.agent.as_str(), now.day(), "leads", 1)?;
     Ok(StoredLead { id, created: true, created_at: now, updated_at: now })
 }
 
