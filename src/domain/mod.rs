@@ -11,6 +11,7 @@ pub(crate) mod event;
 pub(crate) mod fuzzing;
 pub(crate) mod id;
 pub(crate) mod lead;
+pub(crate) mod money;
 pub(crate) mod origin;
 pub(crate) mod pieces;
 #[cfg(test)]
