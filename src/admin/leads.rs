@@ -17,9 +17,7 @@ struct StatusChoice {
 }
 
 fn statuses(chosen: Option<LeadStatus>) -> Vec<StatusChoice> {
-    LeadStatus::ALL
-        .map(|status| StatusChoice { status: status.as_str(), is_chosen: chosen == Some(status) })
-        .into()
+    LeadStatus::ALL.map(|status| StatusChoice { status: status.as_str(), is_chosen: chosen == Some(status) }).into()
 }
 
 #[derive(Template)]
@@ -111,7 +109,7 @@ struct One<'a> {
 /// What the lead was before it was left again.
 struct Change {
     at: String,
-    conversation: String,
+    conversation: Option<String>,
     /// Names and old values.
     old: Vec<(String, String)>,
 }
@@ -129,7 +127,7 @@ pub(super) fn one(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
     let consent_text = version.map(|version| store.consent_text(&lead.agent_id, version)).transpose()?.flatten();
     let history = store.lead_history(lead.id)?.into_iter().map(|change| Change {
         at: show::time(change.changed_at),
-        conversation: change.conversation_id.to_string(),
+        conversation: change.conversation_id.map(|id| id.to_string()),
         old: change.old,
     });
     page::html(&One {

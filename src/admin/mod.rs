@@ -5,14 +5,21 @@
 //! reads its query or form, asks the store, and fills a template of `templates/`, which escapes whatever visitors wrote.
 //! Not here: SQL, how a turn is made, what models are asked.
 
+mod chart;
+mod conversations;
+mod filter;
 mod form;
+mod leads;
 mod login;
+mod overview;
 mod page;
 mod password;
 mod refusal;
+mod refused;
 mod routes;
 mod secure;
 mod session;
+mod show;
 mod style;
 
 use std::sync::Arc;
@@ -100,6 +107,12 @@ struct Ctx<'a> {
     form: Form,
     is_tls: bool,
     now: Timestamp,
+}
+
+impl Ctx<'_> {
+    fn currency(&self) -> crate::domain::money::Currency {
+        crate::domain::money::Currency::default()
+    }
 }
 
 /// Answers one request, or says what is left to do for its answer.

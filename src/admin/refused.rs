@@ -46,11 +46,7 @@ pub(super) fn of(ctx: &Ctx<'_>, overview: &Overview) -> Refused {
         count: show::number(refused.count),
         advice: advice(ctx, refused),
     });
-    Refused {
-        reasons: reasons.collect(),
-        origins: origins.collect(),
-        file: ctx.config.source.display().to_string(),
-    }
+    Refused { reasons: reasons.collect(), origins: origins.collect(), file: ctx.config.source.display().to_string() }
 }
 
 fn advice(ctx: &Ctx<'_>, refused: &RefusedOrigin) -> Advice {

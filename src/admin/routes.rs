@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Ctx, Refusal, login};
+use super::{Ctx, Refusal, conversations, leads, login, overview};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Response, Refusal>;
 
@@ -21,8 +21,20 @@ const fn post(name: &'static str, post: Endpoint) -> Option<Route> {
     Some(Route { name, get: None, post: Some(post) })
 }
 
+const fn both(name: &'static str, get: Endpoint, post: Endpoint) -> Option<Route> {
+    Some(Route { name, get: Some(get), post: Some(post) })
+}
+
 fn route(parts: &[&str]) -> Option<Route> {
     match parts {
+        [] => get("/admin", overview::show),
+        ["conversations"] => get("/admin/conversations", conversations::list),
+        ["conversations", _] => get("/admin/conversations/ID", conversations::one),
+        ["conversations", _, "delete"] => {
+            both("/admin/conversations/ID/delete", conversations::confirm, conversations::delete)
+        }
+        ["leads"] => get("/admin/leads", leads::list),
+        ["leads", _] => both("/admin/leads/ID", leads::one, leads::save),
         ["logout"] => post("/admin/logout", login::leave),
         _ => None,
     }

@@ -16,6 +16,13 @@ impl Timestamp {
         Self(ms)
     }
 
+    /// The beginning of a UTC day, such as `2026-11-25`.
+    pub(crate) fn parse_date(text: &str) -> Option<Self> {
+        let date: jiff::civil::Date = text.parse().ok()?;
+        let time = jiff::tz::Offset::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight())).ok()?;
+        Some(Self(time.as_millisecond()))
+    }
+
     pub(crate) const fn ms(self) -> i64 {
         self.0
     }
@@ -81,6 +88,14 @@ mod tests {
     fn is_shown_as_rfc_3339_with_milliseconds() {
         assert_eq!(Timestamp::from_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_ms(1_795_440_663_007).to_string(), "2026-11-23T13:31:03.007Z");
+    }
+
+    #[test]
+    fn a_date_is_the_beginning_of_its_day_in_utc() {
+        assert_eq!(Timestamp::parse_date("2026-11-23"), Some(Timestamp::from_ms(1_795_392_000_000)));
+        for bad in ["", "23.11.2026", "2026-13-01", "2026-02-30", "yesterday"] {
+            assert_eq!(Timestamp::parse_date(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod faq;
 mod filter;
 mod health;
 mod histogram;
+mod lead_history;
 mod lead_list;
 mod leads;
 mod message_search;
@@ -52,7 +53,7 @@ pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
 pub(crate) use overview::{
     DayRow, DaySums, EventCount, FirstToken, Funnel, Overview, Refusal, RefusedOrigin, UnansweredQuestion,
 };
-pub(crate) use refusals::Refusals;
+pub(crate) use refusals::{OTHERS as OTHER_ORIGINS, Refusals};
 pub(crate) use writer::Commit;
 
 use crate::clock;

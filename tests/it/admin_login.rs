@@ -252,7 +252,8 @@ fn no_answer_may_be_framed_kept_or_scripted() {
     let stranger = Owner::at(site.address());
     let style = owner.page("/admin");
     let style = style.split("rel=\"stylesheet\" href=\"").nth(1).unwrap().split('"').next().unwrap();
-    for answer in [owner.get("/admin"), owner.get("/admin/nothing"), stranger.get("/admin/login"), stranger.get(style)] {
+    for answer in [owner.get("/admin"), owner.get("/admin/nothing"), stranger.get("/admin/login"), stranger.get(style)]
+    {
         let policy = answer.must("Content-Security-Policy");
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(!policy.contains("script") && !policy.contains("unsafe"), "{policy}");

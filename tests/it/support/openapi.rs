@@ -86,7 +86,8 @@ pub(crate) fn check_common(path: &str, head: &Head) {
     let caching = head.must("Cache-Control");
     let is_script = path.ends_with("/widget.js");
     let is_admin_style = is_of_admin_page(path) && [".css", ".svg"].iter().any(|end| path.ends_with(end));
-    let may_be_kept = is_script || is_admin_style || path == "/v1/widget/config" || path == "/" || is_of_demo_page(path);
+    let may_be_kept =
+        is_script || is_admin_style || path == "/v1/widget/config" || path == "/" || is_of_demo_page(path);
     assert!(caching.contains("no-store") || (may_be_kept && head.status < 400), "{path}: {caching}");
     assert_eq!(head.header("Access-Control-Allow-Credentials"), None, "cookies are never used");
     assert!(is_of_admin_page(path) || head.header("Set-Cookie").is_none(), "visitors get no cookies");

@@ -1,0 +1,1 @@
+//! The pages of the admin page: what they show, and what their forms do.
