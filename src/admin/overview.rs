@@ -14,6 +14,8 @@ use crate::store::{DayRow, Overview, UnansweredQuestion};
 /// Which numbers of days can be looked at.
 const DAYS: [u32; 3] = [7, 30, 90];
 const DAYS_DEFAULT: u32 = 30;
+/// Questions without an answer; the list of conversations has the rest.
+const UNANSWERED: usize = 10;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -73,7 +75,7 @@ pub(super) fn show(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
         rows: overview.days.iter().rev().map(|day| row(ctx, day)).collect(),
         funnel: funnel(&overview),
         refused: refused::of(ctx, &overview),
-        unanswered: &overview.unanswered,
+        unanswered: &overview.unanswered[..overview.unanswered.len().min(UNANSWERED)],
         all_unanswered: ctx.query.with(&[("unanswered", "1"), ("days", ""), ("agent", agent_id)]),
         overview: &overview,
     })

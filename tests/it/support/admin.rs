@@ -54,6 +54,11 @@ impl Owner {
         Self { address, headers: Vec::new(), cookie: None }
     }
 
+    /// Another client that shows the same cookie.
+    pub(crate) fn same(&self) -> Self {
+        Self { cookie: self.cookie.clone(), ..Self::at(self.address) }
+    }
+
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.push((name, value.to_owned()));
         self
