@@ -79,31 +79,40 @@ CREATE TABLE lead_history (
     conversation_id blob not null,   -- which conversation overwrote it: another visitor may know the address
     changed_at_ms   integer not null,
     old             text not null    -- the values before, a JSON object
-) strict;
+, visitor_id blob) strict;
 
 CREATE INDEX history_of_lead on lead_history (lead_id, seq);
 
-CREATE TABLE leads (
-    id              blob not null primary key, -- UUIDv7
-    agent_id        text not null,
-    email           text not null,             -- trimmed, lower case, domain in punycode
-    name            text,
-    phone           text,
-    company         text,
-    message         text,
-    fields          text not null default '{}', -- the owner's own fields, a JSON object of strings
-    consent         integer,                    -- 1: given; 0: refused; null: not asked
-    source          text,
-    page_url        text,
-    page_title      text,
-    page_referrer   text,
-    conversation_id blob not null references conversations (id), -- where it was left last
-    created_at_ms   integer not null,
-    updated_at_ms   integer not null, consent_version integer, status text not null default 'new' check (status in ('new', 'contacted', 'won', 'lost')), note text not null default '',
+CREATE INDEX history_of_visitor on lead_history (visitor_id);
+
+CREATE TABLE "leads" (
+    id               blob not null primary key, -- UUIDv7
+    agent_id         text not null,
+    email            text not null,             -- trimmed, lower case, domain in punycode
+    name             text,
+    phone            text,
+    company          text,
+    message          text,
+    fields           text not null default '{}', -- the owner's own fields, a JSON object of strings
+    consent          integer,                    -- 1: given; 0: refused; null: not asked
+    consent_version  integer,                    -- of the text that was agreed to, in consents
+    source           text,
+    page_url         text,
+    page_title       text,
+    page_referrer    text,
+    conversation_id  blob references conversations (id) on delete set null, -- where it was left last
+    first_visitor_id blob,                       -- who left it first; visitors of earlier conversations are not known
+    visitor_id       blob,                       -- who left it last: erased with that visitor
+    created_at_ms    integer not null,
+    updated_at_ms    integer not null, status text not null default 'new' check (status in ('new', 'contacted', 'won', 'lost')), note text not null default '',
     unique (agent_id, email)
 ) strict, without rowid;
 
 CREATE INDEX leads_of_conversation on leads (conversation_id);
+
+CREATE INDEX leads_of_first_visitor on leads (first_visitor_id);
+
+CREATE INDEX leads_of_visitor on leads (visitor_id);
 
 CREATE TABLE marks (
     name text not null primary key, -- of a job that goes through rows in their order

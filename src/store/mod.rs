@@ -8,13 +8,17 @@
 //! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
 
 mod budgets;
+mod consents;
 mod conversations;
+mod erasure;
 mod events;
 mod faq;
 mod health;
 mod leads;
 mod messages;
+mod retention;
 mod schema;
+mod visitors;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -32,6 +36,7 @@ use scheduled_thread_pool::ScheduledThreadPool;
 pub(crate) use conversations::{Resume, Speaker};
 pub(crate) use events::Stored;
 pub(crate) use faq::{FaqHit, FaqIndex};
+pub(crate) use retention::{Enforced, Expired, Retention};
 pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
 pub(crate) use writer::Commit;
 
@@ -162,6 +167,14 @@ impl Store {
         self.0.writer.write(work)
     }
 
+    /// The same for what deletes: the log is emptied of what was there, at once or as soon as nobody reads in it.
+    fn write_and_empty_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Commit<T> {
+        self.0.writer.write_and_empty_log(work)
+    }
+
     /// Runs `work` in one read transaction.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut connection = self.0.readers.get().map_err(|_| StoreError::Busy)?;
@@ -188,7 +201,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Else SQLite plans a statement anew for each value that may matter to its plan: five times the work of a small read.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
-        "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma temp_store = memory;",
+        "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma temp_store = memory;
+         pragma secure_delete = on;",
     )
 }
 

@@ -16,7 +16,7 @@ static STEPS: [M<'static>; 8] = [
     M::up(include_str!("../../sql/0003_events.sql")),
     M::up(include_str!("../../sql/0004_costs.sql")),
     M::up(include_str!("../../sql/0005_webhooks.sql")),
-    M::up(include_str!("../../sql/0006_privacy.sql")),
+    M::up(include_str!("../../sql/0006_privacy.sql")).foreign_key_check(),
     M::up(include_str!("../../sql/0007_overview.sql")),
     M::up(include_str!("../../sql/0008_admin.sql")),
 ];
@@ -45,7 +45,11 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let steps = Migrations::from_slice(&STEPS);
-    steps.to_latest(connection).map_err(|error| match error {
+    // A step that makes a table anew drops the old one, which must not take the rows along that refer to it.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let migrated = steps.to_latest(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrated.map_err(|error| match error {
         Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
             StoreError::TooNew { found: steps.current_version(connection).map_or(0, found), known: STEPS.len() }
         }
