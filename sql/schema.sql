@@ -35,11 +35,17 @@ CREATE TABLE conversations (
     agent_id      text not null,
     created_at_ms integer not null,
     active_at_ms  integer not null           -- of the last message, lead or event: what resuming goes by
-) strict, without rowid;
+, began_at_ms integer, is_unanswered integer not null default 0) strict, without rowid;
 
 CREATE INDEX conversations_by_activity on conversations (active_at_ms);
 
+CREATE INDEX conversations_by_beginning on conversations (began_at_ms, id) where began_at_ms is not null;
+
+CREATE INDEX conversations_of_agent on conversations (agent_id, began_at_ms, id) where began_at_ms is not null;
+
 CREATE INDEX conversations_of_visitor on conversations (visitor_id, active_at_ms);
+
+CREATE INDEX conversations_unanswered on conversations (began_at_ms, id) where is_unanswered = 1;
 
 CREATE TABLE day_counts (
     agent_id text not null,
@@ -49,6 +55,8 @@ CREATE TABLE day_counts (
     primary key (agent_id, day, name)
 ) strict, without rowid;
 
+CREATE INDEX day_counts_by_day on day_counts (day);
+
 CREATE TABLE day_refused_origins (
     agent_id text not null,
     day      integer not null,
@@ -56,6 +64,12 @@ CREATE TABLE day_refused_origins (
     count    integer not null,
     primary key (agent_id, day, origin)
 ) strict, without rowid;
+
+CREATE TRIGGER events_lower_marks after delete on events
+begin
+    update marks set seq = (select coalesce(max(seq), 0) from events)
+    where name = 'event_counts' and seq > (select coalesce(max(seq), 0) from events);
+end;
 
 CREATE TABLE events (
     seq             integer not null primary key,
@@ -72,6 +86,8 @@ CREATE TABLE events (
 ) strict;
 
 CREATE UNIQUE INDEX events_by_client_id on events (conversation_id, client_id) where client_id is not null;
+
+CREATE INDEX events_of_conversation on events (conversation_id, seq);
 
 CREATE TABLE lead_history (
     seq             integer not null primary key,
@@ -108,6 +124,8 @@ CREATE TABLE "leads" (
     unique (agent_id, email)
 ) strict, without rowid;
 
+CREATE INDEX leads_of_agent on leads (agent_id, id);
+
 CREATE INDEX leads_of_conversation on leads (conversation_id);
 
 CREATE INDEX leads_of_first_visitor on leads (first_visitor_id);
@@ -130,6 +148,22 @@ CREATE TABLE 'message_search_data'(id INTEGER PRIMARY KEY, block BLOB);
 CREATE TABLE 'message_search_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
 
 CREATE TABLE 'message_search_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
+CREATE TRIGGER conversations_begin after insert on messages when new.role = 'user'
+begin
+    update conversations set began_at_ms = new.created_at_ms where id = new.conversation_id and began_at_ms is null;
+end;
+
+CREATE TRIGGER conversations_go_unanswered after insert on messages when new.is_unanswered = 1
+begin
+    update conversations set is_unanswered = 1 where id = new.conversation_id;
+end;
+
+CREATE TRIGGER messages_lower_marks after delete on messages
+begin
+    update marks set seq = (select coalesce(max(seq), 0) from messages)
+    where name in ('message_search', 'message_counts') and seq > (select coalesce(max(seq), 0) from messages);
+end;
 
 CREATE TABLE messages (
     seq               integer not null primary key, -- the order of commits: the order of a conversation

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::{Commit, Store, StoreError, leads, visitors};
+use super::{Commit, Store, StoreError, leads, message_search, visitors};
 use crate::domain::id::{ConversationId, LeadId, VisitorId};
 use crate::domain::lead_values::{LeadValues, of_some};
 use crate::domain::visitor::Erased;
@@ -99,7 +99,7 @@ fn counts(connection: &Connection, conversation: ConversationId) -> Result<(u32,
 
 /// Messages and events go with their conversation, and a visitor with the last one.
 pub(super) fn delete_conversation(connection: &Connection, conversation: ConversationId) -> Result<bool, StoreError> {
-    leave_index(connection, conversation)?;
+    message_search::leave(connection, conversation)?;
     let visitor: Option<[u8; 16]> = connection
         .prepare_cached("delete from conversations where id = ?1 returning visitor_id")?
         .query_row([conversation.as_bytes()], |row| row.get(0))
@@ -114,18 +114,6 @@ pub(super) fn delete_conversation(connection: &Connection, conversation: Convers
         )?
         .execute([visitor])?;
     Ok(true)
-}
-
-/// The index must be told what it forgets while the words are still there. What it has not been through is not in it.
-fn leave_index(connection: &Connection, conversation: ConversationId) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "insert into message_search (message_search, rowid, content)
-             select 'delete', seq, content from messages
-             where conversation_id = ?1 and seq <= (select seq from marks where name = 'message_search')",
-        )?
-        .execute([conversation.as_bytes()])?;
-    Ok(())
 }
 
 #[cfg(test)]

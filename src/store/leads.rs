@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::conversations::{Speaker, touch};
-use super::{Commit, Store, StoreError, consents};
+use super::{Commit, Store, StoreError, consents, day_counts};
 use crate::domain::id::{LeadId, VisitorId};
 use crate::domain::lead::{FIELDS_MAX, LeadSource, NewLead, StoredLead};
 use crate::domain::lead_values::Step;
@@ -125,6 +125,7 @@ fn insert(
             speaker.visitor.as_bytes(),
             now.ms(),
         ])?;
+    day_counts::add(connection, speaker.agent.as_str(), now.day(), "leads", 1)?;
     Ok(StoredLead { id, created: true, created_at: now, updated_at: now })
 }
 

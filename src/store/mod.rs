@@ -9,13 +9,22 @@
 
 mod budgets;
 mod consents;
+mod conversation_list;
+mod conversation_view;
 mod conversations;
+mod day_counts;
 mod erasure;
 mod events;
 mod faq;
+mod filter;
 mod health;
+mod histogram;
+mod lead_list;
 mod leads;
+mod message_search;
 mod messages;
+mod overview;
+mod refusals;
 mod retention;
 mod schema;
 mod visitors;
@@ -33,11 +42,20 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use scheduled_thread_pool::ScheduledThreadPool;
 
+pub(crate) use conversation_list::{ConversationFilter, ConversationKey, ConversationPage, ConversationRow};
+pub(crate) use conversation_view::{ConversationView, SaidMessage, SeenEvent};
 pub(crate) use conversations::{Resume, Speaker};
 pub(crate) use events::Stored;
 pub(crate) use faq::{FaqHit, FaqIndex};
-pub(crate) use retention::{Enforced, Expired, Retention};
+pub(crate) use filter::Period;
+pub(crate) use lead_list::{LeadFilter, LeadPage, LeadRow};
+pub(crate) use message_search::MATCHES_MAX;
 pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
+pub(crate) use overview::{
+    DayRow, DaySums, EventCount, FirstToken, Funnel, Overview, Refusal, RefusedOrigin, UnansweredQuestion,
+};
+pub(crate) use refusals::Refusals;
+pub(crate) use retention::{Enforced, Expired, Retention};
 pub(crate) use writer::Commit;
 
 use crate::clock;
@@ -122,6 +140,7 @@ struct Inner {
     writer: Writer,
     disk: DiskFloor,
     health: Health,
+    refusals: Refusals,
 }
 
 impl Store {
@@ -139,6 +158,7 @@ impl Store {
             writer: Writer::start(connection)?,
             disk: DiskFloor::new(settings),
             health: Health::watch(&path)?,
+            refusals: Refusals::default(),
             path,
         })))
     }
