@@ -34,7 +34,8 @@ pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
     let mut lead = body::parse(ctx.request, ctx.body, parse)?;
     // The owner's record of what was agreed to: the text that the agent has now.
-    lead.consent_text = lead.consent.filter(|is_given| *is_given).and(visit.assistant.agent.appearance.lead_form.consent.clone());
+    lead.consent_text =
+        lead.consent.filter(|is_given| *is_given).and(visit.assistant.agent.appearance.lead_form.consent.clone());
     let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
     let email = lead.email.as_str().to_owned();
     let stored = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now).wait()?;

@@ -7,12 +7,7 @@ use crate::domain::id::AgentId;
 use crate::domain::time::Timestamp;
 
 /// The version of the agent's `text`: the one that it has, or the next one if nobody has agreed to it before.
-pub(super) fn version(
-    connection: &Connection,
-    agent: &AgentId,
-    text: &str,
-    now: Timestamp,
-) -> Result<i64, StoreError> {
+pub(super) fn version(connection: &Connection, agent: &AgentId, text: &str, now: Timestamp) -> Result<i64, StoreError> {
     let known = connection
         .prepare_cached("select version from consents where agent_id = ?1 and text = ?2")?
         .query_row(params![agent.as_str(), text], |row| row.get(0))

@@ -37,9 +37,7 @@ fn erase(connection: &Connection, visitor: VisitorId) -> Result<Erased, StoreErr
             }
         }
     }
-    connection
-        .prepare_cached("delete from webhook_deliveries where visitor_id = ?1")?
-        .execute([visitor.as_bytes()])?;
+    connection.prepare_cached("delete from webhook_deliveries where visitor_id = ?1")?.execute([visitor.as_bytes()])?;
     for conversation in conversations_of(connection, visitor)? {
         let (messages, events) = counts(connection, conversation)?;
         delete_conversation(connection, conversation)?;

@@ -51,12 +51,14 @@ pub(super) fn steps(connection: &Connection, lead: LeadId) -> Result<Vec<Step>, 
     let (first, visitor): (Option<[u8; 16]>, Option<[u8; 16]>) = connection
         .prepare_cached("select first_visitor_id, visitor_id from leads where id = ?1")?
         .query_row([lead.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut statement = connection.prepare_cached("select old, visitor_id from lead_history where lead_id = ?1 order by seq")?;
+    let mut statement =
+        connection.prepare_cached("select old, visitor_id from lead_history where lead_id = ?1 order by seq")?;
     let history = statement
         .query_map([lead.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<Vec<(String, Option<[u8; 16]>)>, _>>()?;
     // A row of the history names who made the step after the one that it holds.
-    let makers = std::iter::once(first.or(visitor.filter(|_| history.is_empty()))).chain(history.iter().map(|(_, maker)| *maker));
+    let makers = std::iter::once(first.or(visitor.filter(|_| history.is_empty())))
+        .chain(history.iter().map(|(_, maker)| *maker));
     let makers: Vec<_> = makers.collect();
     let after = history.iter().map(|(old, _)| old.as_str()).chain([now.as_str()]);
     let step = |(maker, after): (&Option<[u8; 16]>, &str)| {
@@ -77,9 +79,11 @@ struct Old {
 
 fn stored(connection: &Connection, speaker: &Speaker, lead: &NewLead) -> Result<Option<Old>, StoreError> {
     Ok(connection
-        .prepare_cached(
-            concat!("select id, created_at_ms, fields, ", values!(), " from leads where agent_id = ?1 and email = ?2"),
-        )?
+        .prepare_cached(concat!(
+            "select id, created_at_ms, fields, ",
+            values!(),
+            " from leads where agent_id = ?1 and email = ?2"
+        ))?
         .query_row(params![speaker.agent.as_str(), lead.email.as_str()], |row| {
             Ok(Old {
                 id: LeadId::from_bytes(row.get(0)?),

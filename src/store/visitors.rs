@@ -119,8 +119,7 @@ pub(super) fn leads_of(connection: &Connection, visitor: VisitorId) -> Result<Ve
                       union select lead_id from lead_history where visitor_id = ?1)
          order by id",
     )?;
-    let leads =
-        statement.query_map([visitor.as_bytes()], |row| Ok((LeadId::from_bytes(row.get(0)?), row.get(1)?)))?;
+    let leads = statement.query_map([visitor.as_bytes()], |row| Ok((LeadId::from_bytes(row.get(0)?), row.get(1)?)))?;
     Ok(leads.collect::<Result<_, _>>()?)
 }
 

@@ -58,9 +58,7 @@ impl Writer {
             owes_emptying: owes_emptying.clone(),
             has_written: false,
         };
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || work.run(&receiver))?;
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing, owes_emptying })
     }
 

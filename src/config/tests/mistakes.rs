@@ -461,10 +461,7 @@ fn a_wrong_value_does_not_make_other_keys_unknown() {
 
 #[test]
 fn mistakes_in_the_retention_are_named() {
-    check_top(
-        "[retention]\nevents = \"30\"",
-        r#"2 retention.events: "30" has no unit; write "30s" for seconds"#,
-    );
+    check_top("[retention]\nevents = \"30\"", r#"2 retention.events: "30" has no unit; write "30s" for seconds"#);
     check_top(
         "[retention]\nleads = \"12h\"",
         r#"2 retention.leads: "12h" is out of range; write "1d" to "3650d", or "forever""#,
