@@ -19,6 +19,7 @@ mod health;
 mod init;
 mod leads;
 mod limits;
+mod me;
 mod messages;
 mod places;
 mod reply;

@@ -24,6 +24,7 @@ pub(crate) use budget::{Remaining, remaining};
 pub(crate) use generate::{Done, Emit, Failure, Started, TurnEvent};
 
 use crate::domain::agent::Agent;
+use crate::domain::id::ConversationId;
 use crate::domain::time::Timestamp;
 use crate::model::Chain;
 use crate::store::{Store, StoreError};
@@ -55,11 +56,19 @@ impl Chat {
         Ok(Self { store, slots: slots::Slots::default(), agent_days, stopping: Arc::default() })
     }
 
+    /// Keeps the conversation from being answered until this is dropped; none: it is being answered.
+    pub(crate) fn quiet(&self, conversation: ConversationId) -> Option<Quiet> {
+        self.slots.try_take(conversation).map(Quiet)
+    }
+
     /// Ends every answer under way within a second or so: each is stored as partial and fails as shutting down.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 }
+
+/// A conversation in which nothing is said meanwhile.
+pub(crate) struct Quiet(#[expect(dead_code, reason = "it is given back when it is dropped")] slots::Slot);
 
 /// How many messages of the history are read; what is sent of them is bounded by tokens.
 const HISTORY_MESSAGES_MAX: u32 = 100;

@@ -12,6 +12,7 @@ mod lead_form;
 mod leak;
 mod models;
 mod notes;
+mod retention;
 mod rules;
 mod secret;
 mod section;
@@ -64,6 +65,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// How long after its last activity a conversation goes on, 1 s–90 days.
     pub(crate) resume_window: Duration,
+    pub(crate) retention: store::Retention,
     /// In the file's order, without the builtin one.
     pub(crate) models: Vec<model::Settings>,
     /// In the file's order; at least one; no two with one id.
@@ -177,6 +179,8 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         .unwrap_or(24 * HOUR);
     let models = models::read(file, surroundings);
     let agents = agents::read(file, &models.names, surroundings);
+    let windows = agents.iter().map(|agent| agent.budget.window).chain([resume_window]);
+    let retention = retention::read(&file.table("retention"), windows.max().unwrap_or_default());
     Config {
         source: path.to_owned(),
         http: server.http,
@@ -187,6 +191,7 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         storage,
         limits,
         resume_window,
+        retention,
         models: models.settings,
         agents,
         warnings: Vec::new(),

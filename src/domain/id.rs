@@ -119,7 +119,7 @@ macro_rules! read_from_storage {
 }
 
 read_from_text!(VisitorId, ConversationId, LeadId);
-read_from_storage!(VisitorId, ConversationId, MessageId, LeadId);
+read_from_storage!(VisitorId, ConversationId, MessageId, LeadId, EventId);
 
 impl VisitorId {
     /// A new UUIDv4: 122 random bits from the operating system.

@@ -79,6 +79,8 @@ pub(crate) struct NewLead {
     pub(crate) message: Option<String>,
     pub(crate) fields: BTreeMap<String, String>,
     pub(crate) consent: Option<bool>,
+    /// What stood beside the box, if it was ticked and there is one.
+    pub(crate) consent_text: Option<String>,
     pub(crate) source: Option<LeadSource>,
     pub(crate) page: Page,
 }

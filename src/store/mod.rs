@@ -9,6 +9,7 @@
 
 mod admin;
 mod budgets;
+mod consents;
 mod conversation_list;
 mod conversation_view;
 mod conversations;
@@ -26,7 +27,9 @@ mod message_search;
 mod messages;
 mod overview;
 mod refusals;
+mod retention;
 mod schema;
+mod visitors;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -54,6 +57,7 @@ pub(crate) use overview::{
     DayRow, DaySums, EventCount, FirstToken, Funnel, Overview, Refusal, RefusedOrigin, UnansweredQuestion,
 };
 pub(crate) use refusals::{OTHERS as OTHER_ORIGINS, Refusals};
+pub(crate) use retention::{Enforced, Expired, Retention};
 pub(crate) use writer::Commit;
 
 use crate::clock;
@@ -185,6 +189,14 @@ impl Store {
         self.0.writer.write(work)
     }
 
+    /// The same for what deletes: the log is emptied of what was there, at once or as soon as nobody reads in it.
+    fn write_and_empty_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Commit<T> {
+        self.0.writer.write_and_empty_log(work)
+    }
+
     /// Runs `work` in one read transaction.
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let mut connection = self.0.readers.get().map_err(|_| StoreError::Busy)?;
@@ -211,7 +223,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Else SQLite plans a statement anew for each value that may matter to its plan: five times the work of a small read.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
-        "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma temp_store = memory;",
+        "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma temp_store = memory;
+         pragma secure_delete = on;",
     )
 }
 

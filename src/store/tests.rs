@@ -73,6 +73,7 @@ fn lead(email: &str) -> NewLead {
         message: None,
         fields: BTreeMap::new(),
         consent: None,
+        consent_text: None,
         source: None,
         page: Page::default(),
     }

@@ -43,17 +43,23 @@ pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     is_failing: Arc<AtomicBool>,
+    /// Something was deleted of which the log still has a copy.
+    owes_emptying: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
-        let state = is_failing.clone();
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn(move || Loop { connection, is_failing: state, has_written: false }.run(&receiver))?;
-        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing })
+        let owes_emptying = Arc::<AtomicBool>::default();
+        let work = Loop {
+            connection,
+            is_failing: is_failing.clone(),
+            owes_emptying: owes_emptying.clone(),
+            has_written: false,
+        };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
+        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing, owes_emptying })
     }
 
     pub(super) fn write<T: Send + 'static>(
@@ -80,6 +86,18 @@ impl Writer {
         };
         let _ = refuse.send(Err(refusal));
         Commit(commit)
+    }
+
+    /// The same, and the log keeps nothing of what `work` deleted.
+    pub(super) fn write_and_empty_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Commit<T> {
+        let owes_emptying = self.owes_emptying.clone();
+        self.write(move |connection| {
+            owes_emptying.store(true, Ordering::Relaxed);
+            work(connection)
+        })
     }
 
     pub(super) fn ready(&self) -> Result<(), StoreError> {
@@ -123,6 +141,7 @@ fn in_savepoint<T>(
 struct Loop {
     connection: Connection,
     is_failing: Arc<AtomicBool>,
+    owes_emptying: Arc<AtomicBool>,
     /// Since the log was last folded back.
     has_written: bool,
 }
@@ -145,6 +164,10 @@ impl Loop {
         let settled: Vec<Settle> = jobs.map(|job| job(self.transaction(&begun))).collect();
         let result = begun.and_then(|()| self.end_transaction());
         self.note(result.as_ref().err());
+        // Before anyone is told that it is gone.
+        if self.owes_emptying.load(Ordering::Relaxed) {
+            self.fold_log_back();
+        }
         for settle in settled {
             settle(result.as_ref().copied());
         }
@@ -198,7 +221,10 @@ impl Loop {
     /// The log begins at zero again, unless a reader is still in it.
     fn fold_log_back(&mut self) {
         match self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i32>(0)) {
-            Ok(is_busy) => self.has_written = is_busy != 0,
+            Ok(is_busy) => {
+                self.has_written = is_busy != 0;
+                self.owes_emptying.store(self.has_written, Ordering::Relaxed);
+            }
             Err(error) => tracing::warn!(%error, "storage: the log could not be folded back"),
         }
     }

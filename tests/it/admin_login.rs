@@ -224,9 +224,7 @@ fn a_form_from_elsewhere_is_refused() {
         assert_eq!(elsewhere.send("POST", "/admin/login", Some(&[("password", PASSWORD)])).status, 403);
     }
     owner.page("/admin");
-    let own = owner.same()
-        .with_header("Sec-Fetch-Site", "same-origin")
-        .with_header("Origin", "http://widget.test");
+    let own = owner.same().with_header("Sec-Fetch-Site", "same-origin").with_header("Origin", "http://widget.test");
     assert_eq!(own.send("POST", "/admin/logout", Some(&good)).status, 303);
 }
 

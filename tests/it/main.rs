@@ -19,6 +19,7 @@ mod idempotency;
 mod init;
 mod leads;
 mod limits;
+mod me;
 mod messages;
 mod origins;
 mod overload;
