@@ -1,1 +1,128 @@
 //! The pages of the admin page: what they show, and what their forms do.
+
+use serde_json::json;
+
+use crate::support::admin::Owner;
+use crate::support::client::Response;
+use crate::support::db;
+use crate::support::site::Site;
+
+/// What a visitor may write anywhere.
+const HOSTILE: &str = "</textarea></td><script>alert(1)</script><img src=x onerror=alert(2)>\"'&";
+
+/// No markup of a visitor's is in the page, and what the visitor wrote can be read.
+#[track_caller]
+fn is_escaped(page: &str) {
+    assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+    assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
+}
+
+#[test]
+fn what_visitors_write_is_text_on_every_page() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    site.model.will_say(&[HOSTILE]);
+    let visitor = site.init("demo");
+    visitor.ask(HOSTILE);
+    let page = json!({"url": format!("https://www.example.com/?{HOSTILE}"), "title": HOSTILE, "referrer": HOSTILE});
+    let lead = json!({"email": "a@example.com", "name": HOSTILE, "company": HOSTILE, "message": HOSTILE, "page": page,
+                      "fields": {"size": HOSTILE}});
+    let id = visitor.lead(&lead).expect(201)["id"].as_str().unwrap().to_owned();
+    visitor.lead(&json!({"email": "a@example.com", "name": "Ann"})).expect(200);
+    visitor.event(&json!({"type": "link_click", "props": {"text": HOSTILE}, "page": page})).expect(202);
+    is_escaped(&owner.page("/admin/conversations"));
+    is_escaped(&owner.page(&format!("/admin/conversations/{}", visitor.conversation_id())));
+    is_escaped(&owner.page("/admin/leads"));
+    let saved = owner.post_from(
+        &format!("/admin/leads/{id}"),
+        &format!("/admin/leads/{id}"),
+        &[("status", "won"), ("note", HOSTILE)],
+    );
+    assert_eq!(saved.status, 303);
+    is_escaped(&owner.page(&format!("/admin/leads/{id}")));
+    let query: String = url::form_urlencoded::byte_serialize(HOSTILE.as_bytes()).collect();
+    for page in ["/admin/conversations", "/admin/leads"] {
+        is_escaped(&owner.page(&format!("{page}?q={query}&from={query}&to={query}&after={query}")));
+    }
+    owner.page(&format!("/admin?agent={query}&days={query}&done={query}"));
+}
+
+#[test]
+fn a_conversation_is_found_read_and_deleted() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    let (first, second) = (site.init("demo"), site.init("other"));
+    site.model.will_report(20, 10);
+    first.ask("Do you have kites?");
+    second.ask("Is there tea?");
+    first.lead(&json!({"email": "ann@example.com"})).expect(201);
+    let list = |query: &str| {
+        let page = owner.page(&format!("/admin/conversations{query}"));
+        (page.contains("Do you have kites?"), page.contains("Is there tea?"))
+    };
+    assert_eq!(list(""), (true, true));
+    assert_eq!(list("?agent=other"), (false, true));
+    assert_eq!(list("?lead=1"), (true, false));
+    assert_eq!(list("?from=2000-01-01&to=2000-01-02"), (false, false));
+    assert_eq!(list("?from=2000-01-01"), (true, true));
+    let path = format!("/admin/conversations/{}", first.conversation_id());
+    let page = owner.page(&path);
+    assert!(page.contains("Do you have kites?") && page.contains("20 tokens in, 10 out"), "{page}");
+    assert!(page.contains("ann@example.com"));
+    assert!(owner.page(&format!("{path}/delete")).contains("The lead that was left in it stays"));
+    let deleted = owner.post_from(&format!("{path}/delete"), &format!("{path}/delete"), &[]);
+    assert_eq!((deleted.status, deleted.must("Location")), (303, "/admin/conversations?done=deleted"));
+    assert_eq!(owner.get(&path).status, 404);
+    assert_eq!(list(""), (false, true));
+    assert_eq!(db::count(&site.server.data(), "select count(*) from leads"), 1);
+    assert!(owner.page("/admin/leads").contains("ann@example.com"));
+    for path in ["/admin/conversations/x", "/admin/conversations/00000000-0000-7000-8000-000000000000"] {
+        assert_eq!(owner.get(path).status, 404);
+    }
+}
+
+#[test]
+fn a_long_list_comes_page_by_page() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    for n in 0..51 {
+        site.init("demo").lead(&json!({"email": format!("a{n}@example.com")})).expect(201);
+    }
+    let first = owner.page("/admin/leads?q=example");
+    assert!(first.contains("a50@") && first.contains("a1@") && !first.contains("a0@"));
+    let older = first.split("rel=\"next\"").next().unwrap().rsplit("href=\"").next().unwrap();
+    let older = older.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+    let second = owner.page(&older);
+    assert!(second.contains("a0@") && !second.contains("a1@") && second.contains("Newest"), "{older}");
+}
+
+#[test]
+fn a_lead_has_the_owners_state_and_note() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    let visitor = site.init("demo");
+    let lead = json!({"email": "ann@example.com", "name": "Ann", "consent": true, "fields": {"size": "big"}});
+    let id = visitor.lead(&lead).expect(201)["id"].as_str().unwrap().to_owned();
+    let path = format!("/admin/leads/{id}");
+    let save = |fields: &[(&str, &str)]| -> Response { owner.post_from(&path, &path, fields) };
+    let saved = save(&[("status", "contacted"), ("note", "called\r\ntwice ")]);
+    assert_eq!((saved.status, saved.must("Location")), (303, format!("{path}?done=saved").as_str()));
+    let page = owner.page(&format!("{path}?done=saved"));
+    assert!(page.contains("value=\"contacted\" checked") && page.contains(">called\ntwice</textarea>"), "{page}");
+    assert!(page.contains("Saved.") && page.contains("size"));
+    assert!(owner.page("/admin/leads?status=contacted").contains("ann@example.com"));
+    assert!(!owner.page("/admin/leads?status=new").contains("ann@example.com"));
+    assert!(owner.page("/admin/leads?q=ANN").contains("ann@example.com"));
+    let long = "x".repeat(4001);
+    for bad in [&[("status", "gone"), ("note", "")][..], &[("note", "")], &[("status", "new"), ("note", &long)]] {
+        assert_eq!(save(bad).status, 422);
+    }
+    visitor.lead(&json!({"email": "ann@example.com", "name": "Anna"})).expect(200);
+    let page = owner.page(&path);
+    assert!(
+        page.contains("What it was before") && page.contains("called\ntwice"),
+        "what visitors change is not the note"
+    );
+    let gone = owner.post_from(&path, "/admin/leads/00000000-0000-7000-8000-000000000000", &[("status", "new")]);
+    assert_eq!(gone.status, 404);
+}
