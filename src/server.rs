@@ -17,7 +17,7 @@ use signal_hook::iterator::Signals;
 
 use crate::admin::{self, Admin};
 use crate::api::{self, App, Limits, Places, Snapshot};
-use crate::chat::{Assistant, Chat};
+use crate::chat::{Assistant, Chat, Prices};
 use crate::clock;
 use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
@@ -279,6 +279,8 @@ fn assistant(agent: &Arc<Agent>, config: &Config, links: &HashMap<String, Arc<Li
         chain: Arc::new(Chain::new(agent.models.iter().filter_map(|name| links.get(name).cloned()).collect())),
         // The builtin model reads no prompt: without another one nothing need be put into it.
         context_tokens: context_tokens.unwrap_or(0),
+        prices: Prices::new(config.prices.iter().filter(|(name, _)| agent.models.contains(name)).cloned().collect()),
+        all_agents: config.all_agents,
     }
 }
 

@@ -72,7 +72,7 @@ fn shown(ctx: &Ctx<'_>, row: ConversationRow) -> Row {
         question: row.first_question,
         messages: show::number(row.messages),
         tokens: show::number(row.input_tokens + row.output_tokens),
-        cost: money::show(show::unsigned(row.cost_nanos), ctx.currency()),
+        cost: money::show(show::unsigned(row.cost_nanos), ctx.config.currency),
         unanswered: row.unanswered,
         lead: row.lead_id.map(|id| id.to_string()).zip(row.lead_email),
     }
@@ -108,7 +108,7 @@ pub(super) fn one(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
         began: show::time(view.created_at),
         active: show::time(view.active_at),
         tokens: tokens(view.input_tokens, view.output_tokens),
-        cost: money::show(show::unsigned(view.cost_nanos), ctx.currency()),
+        cost: money::show(show::unsigned(view.cost_nanos), ctx.config.currency),
         turns: view.messages.iter().map(|message| turn(ctx, message)).collect(),
         view: &view,
     })
@@ -124,7 +124,7 @@ fn turn<'a>(ctx: &Ctx<'_>, message: &'a SaidMessage) -> Turn<'a> {
     notes.extend(
         message
             .cost_nanos
-            .map(|nanos| money::show(show::unsigned(nanos), ctx.currency()))
+            .map(|nanos| money::show(show::unsigned(nanos), ctx.config.currency))
             .map(|cost| format!("cost {cost}")),
     );
     if message.status == Some(Status::Partial) {

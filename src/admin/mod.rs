@@ -16,10 +16,12 @@ mod page;
 mod password;
 mod refusal;
 mod refused;
+mod retention;
 mod routes;
 mod secure;
 mod session;
 mod show;
+mod spending;
 mod style;
 
 use std::sync::Arc;
@@ -107,12 +109,6 @@ struct Ctx<'a> {
     form: Form,
     is_tls: bool,
     now: Timestamp,
-}
-
-impl Ctx<'_> {
-    fn currency(&self) -> crate::domain::money::Currency {
-        crate::domain::money::Currency::default()
-    }
 }
 
 /// Answers one request, or says what is left to do for its answer.

@@ -7,7 +7,7 @@ use super::chart::{self, Chart};
 use super::filter::{self, Agents};
 use super::page::{self, Inside, Section};
 use super::refused::{self, Advice};
-use super::{Ctx, Refusal, show};
+use super::{Ctx, Refusal, show, spending};
 use crate::domain::money;
 use crate::store::{DayRow, Overview, UnansweredQuestion};
 
@@ -30,6 +30,7 @@ struct Page<'a> {
     rows: Vec<Row>,
     overview: &'a Overview,
     funnel: Vec<Step>,
+    spending: spending::Spending,
     refused: refused::Refused,
     unanswered: &'a [UnansweredQuestion],
     all_unanswered: String,
@@ -74,6 +75,7 @@ pub(super) fn show(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
         last: date(overview.days.last()),
         rows: overview.days.iter().rev().map(|day| row(ctx, day)).collect(),
         funnel: funnel(&overview),
+        spending: spending::of(ctx, agent.as_ref())?,
         refused: refused::of(ctx, &overview),
         unanswered: &overview.unanswered[..overview.unanswered.len().min(UNANSWERED)],
         all_unanswered: ctx.query.with(&[("unanswered", "1"), ("days", ""), ("agent", agent_id)]),
@@ -83,7 +85,7 @@ pub(super) fn show(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
 
 fn charts(ctx: &Ctx<'_>, overview: &Overview) -> Vec<Chart> {
     let figures = |figure: fn(&DayRow) -> u64| overview.days.iter().map(figure).collect::<Vec<_>>();
-    let currency = ctx.currency();
+    let currency = ctx.config.currency;
     vec![
         Chart::new("Conversations", &figures(|day| day.sums.conversations), show::number),
         Chart::new("Messages", &figures(|day| day.sums.messages), show::number),
@@ -104,7 +106,7 @@ fn row(ctx: &Ctx<'_>, day: &DayRow) -> Row {
         leads: show::number(sums.leads),
         unanswered: show::number(sums.unanswered),
         tokens: show::number(sums.input_tokens + sums.output_tokens),
-        cost: money::show(show::unsigned(sums.cost_nanos), ctx.currency()),
+        cost: money::show(show::unsigned(sums.cost_nanos), ctx.config.currency),
         refused: show::number(sums.refused),
     }
 }

@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Ctx, Refusal, conversations, leads, login, overview};
+use super::{Ctx, Refusal, conversations, leads, login, overview, retention, spending};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Response, Refusal>;
 
@@ -28,6 +28,8 @@ const fn both(name: &'static str, get: Endpoint, post: Endpoint) -> Option<Route
 fn route(parts: &[&str]) -> Option<Route> {
     match parts {
         [] => get("/admin", overview::show),
+        ["agents", _, "pause"] => post("/admin/agents/ID/pause", spending::pause),
+        ["agents", _, "resume"] => post("/admin/agents/ID/resume", spending::resume),
         ["conversations"] => get("/admin/conversations", conversations::list),
         ["conversations", _] => get("/admin/conversations/ID", conversations::one),
         ["conversations", _, "delete"] => {
@@ -35,6 +37,7 @@ fn route(parts: &[&str]) -> Option<Route> {
         }
         ["leads"] => get("/admin/leads", leads::list),
         ["leads", _] => both("/admin/leads/ID", leads::one, leads::save),
+        ["retention"] => get("/admin/retention", retention::show),
         ["logout"] => post("/admin/logout", login::leave),
         _ => None,
     }

@@ -29,12 +29,13 @@ pub(super) enum ApiError {
     IdempotencyMismatch,
     RateLimited { quotas: Vec<Quota>, wait: Duration },
     ConversationBudgetExhausted { wait: Duration },
-    AgentBudgetExhausted { wait: Duration },
+    AgentBudgetExhausted { wait: Duration, says: String },
     EventAllowanceExhausted { wait: Duration },
     Internal { cause: String },
     ModelUnavailable { cause: String },
     ModelTimeout { cause: String },
     Overloaded { cause: &'static str },
+    AgentPaused { says: String },
     ShuttingDown,
 }
 
@@ -82,12 +83,13 @@ impl ApiError {
                 (429, "conversation_budget_exhausted", "This conversation's budget is spent")
             }
             Self::AgentBudgetExhausted { .. } | Self::EventAllowanceExhausted { .. } => {
-                (429, "agent_budget_exhausted", "This agent's budget for today is spent")
+                (429, "agent_budget_exhausted", "This agent's budget is spent")
             }
             Self::Internal { .. } => (500, "internal", "Something went wrong here"),
             Self::ModelUnavailable { .. } => (502, "model_unavailable", "The model gave no answer"),
             Self::ModelTimeout { .. } => (504, "model_timeout", "The model took too long"),
             Self::Overloaded { .. } => (503, "overloaded", "The server is busy"),
+            Self::AgentPaused { .. } => (503, "agent_paused", "This agent is paused"),
             Self::ShuttingDown => (503, "shutting_down", "The server is shutting down"),
         }
     }
@@ -132,7 +134,8 @@ impl ApiError {
             Self::ConversationBudgetExhausted { wait } => {
                 format!("Start a new conversation, or come back in {}.", seconds(*wait))
             }
-            Self::AgentBudgetExhausted { wait } | Self::EventAllowanceExhausted { wait } => {
+            Self::AgentBudgetExhausted { says, .. } | Self::AgentPaused { says } => says.clone(),
+            Self::EventAllowanceExhausted { wait } => {
                 format!("It is renewed at midnight UTC, in {}.", seconds(*wait))
             }
             Self::Internal { .. } => "The log has the cause under this request_id.".into(),
@@ -148,9 +151,10 @@ impl ApiError {
         match self {
             Self::RateLimited { wait, .. }
             | Self::ConversationBudgetExhausted { wait }
-            | Self::AgentBudgetExhausted { wait }
+            | Self::AgentBudgetExhausted { wait, .. }
             | Self::EventAllowanceExhausted { wait } => Some(*wait),
             Self::GenerationInProgress => Some(chat::IN_PROGRESS_WAIT),
+            Self::AgentPaused { .. } => Some(chat::PAUSED_WAIT),
             Self::Overloaded { .. } | Self::ShuttingDown => Some(Duration::from_secs(1)),
             _ => None,
         }
@@ -225,7 +229,8 @@ impl From<Refusal> for ApiError {
             Refusal::InProgress => Self::GenerationInProgress,
             Refusal::Mismatch => Self::IdempotencyMismatch,
             Refusal::ConversationBudget { wait } => Self::ConversationBudgetExhausted { wait },
-            Refusal::AgentBudget { wait } => Self::AgentBudgetExhausted { wait },
+            Refusal::AgentBudget { wait, says } => Self::AgentBudgetExhausted { wait, says },
+            Refusal::Paused { says } => Self::AgentPaused { says },
             Refusal::Store(error) => error.into(),
         }
     }

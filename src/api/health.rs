@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::error::ApiError;
 use super::{Ctx, Outcome};
+use crate::domain::id::AgentId;
 
 #[derive(Serialize)]
 struct Health {
@@ -17,6 +18,8 @@ struct Readiness {
     storage: &'static str,
     draining: bool,
     models: Vec<Model>,
+    /// They answer nobody until they are resumed; the server is ready all the same.
+    paused_agents: Vec<AgentId>,
 }
 
 #[derive(Serialize)]
@@ -33,6 +36,7 @@ pub(super) fn healthz(_: &Ctx<'_>) -> Result<Outcome, ApiError> {
 
 pub(super) fn readyz(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let draining = ctx.app.front.is_draining();
+    let paused = ctx.app.store.paused_agents();
     let storage = ctx.app.store.ready();
     if let Err(error) = &storage {
         tracing::warn!(request_id = ctx.request_id, %error, "storage is not ready");
@@ -51,6 +55,7 @@ pub(super) fn readyz(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         storage: if storage.is_ok() { "ok" } else { "unavailable" },
         draining,
         models: models.collect(),
+        paused_agents: paused.into_iter().flatten().map(|paused| paused.id).collect(),
     };
     Ok(Response::json(&readiness).with_status_code(if is_ready { 200 } else { 503 }).into())
 }

@@ -46,7 +46,7 @@ pub(super) fn init(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let (messages, spent) = if place.resumed {
         let messages = ctx.app.store.recent_messages(place.conversation, RESUMED_MESSAGES_MAX)?;
         let window_start = ctx.now.minus(agent.budget.window);
-        let state = ctx.app.store.conversation_state(place.conversation, None, window_start, 0)?;
+        let state = ctx.app.store.conversation_state(agent.id(), place.conversation, None, window_start, 0)?;
         (messages, state.spent)
     } else {
         (Vec::new(), Vec::new())

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::budget::{self, Reservation};
+use super::budget;
+use super::ledger::Reservation;
 use super::slots::Slot;
 use super::unknown::offers_lead;
-use super::{Assistant, Chat, HISTORY_MESSAGES_MAX, Remaining, prompt};
+use super::{Assistant, Chat, HISTORY_MESSAGES_MAX, PAUSED_WAIT, Prices, Remaining, prompt};
+use crate::clock;
 use crate::domain::agent::{Agent, Budget};
 use crate::domain::conversation::{FinishReason, Message, Page, Question, Usage};
 use crate::domain::id::MessageId;
+use crate::domain::money::Charge;
 use crate::domain::time::Timestamp;
 use crate::model::{Chain, Prompt};
 use crate::store::{Asked, Commit, ConversationState, FaqIndex, NewQuestion, Speaker, Spent, StoreError};
@@ -31,8 +34,11 @@ pub(crate) enum Refusal {
     Mismatch,
     #[error("the conversation's budget is spent")]
     ConversationBudget { wait: Duration },
-    #[error("the agent's budget of today is spent")]
-    AgentBudget { wait: Duration },
+    /// `says`: what the agent's owner wants visitors to be told.
+    #[error("a ceiling of the agent, or of all, is reached")]
+    AgentBudget { wait: Duration, says: String },
+    #[error("the agent is paused")]
+    Paused { says: String },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -55,8 +61,11 @@ pub(crate) struct Accepted {
     pub(super) input_tokens: u64,
     pub(super) commit: Commit<()>,
     pub(super) tally: Tally,
+    /// By the clock that never steps.
+    pub(super) accepted_at: Duration,
+    pub(super) prices: Prices,
     /// What this question was charged before, when it is asked again.
-    pub(super) charged_before: u64,
+    pub(super) charged_before: Charge,
     pub(super) reservation: Reservation,
     pub(super) slot: Slot,
 }
@@ -102,6 +111,7 @@ impl Chat {
         let budget = &assistant.agent.budget;
         let slot = self.slots.try_take(speaker.conversation).ok_or(Refusal::InProgress)?;
         let mut state = self.store.conversation_state(
+            &speaker.agent,
             speaker.conversation,
             message.client_message_id.as_deref(),
             now.minus(budget.window),
@@ -110,7 +120,7 @@ impl Chat {
         let unanswered = match state.asked.take() {
             None => None,
             Some(asked) if asked.content != message.content => return Err(Refusal::Mismatch),
-            Some(Asked { question, charged_tokens, answer: None, .. }) => Some((question, charged_tokens)),
+            Some(Asked { question, charged, answer: None, .. }) => Some((question, charged)),
             Some(Asked { question, answer: Some(answer), .. }) => {
                 return Ok(Acceptance::Replay(Box::new(Replay {
                     question,
@@ -122,15 +132,22 @@ impl Chat {
                 })));
             }
         };
+        let says = |key, wait| says(&assistant.agent, key, now.plus(wait));
+        if state.is_paused {
+            return Err(Refusal::Paused { says: says("agent_paused", PAUSED_WAIT) });
+        }
         let is_stored = unanswered.is_some();
-        let (question, charged_before) = unanswered.unwrap_or_else(|| (Question::new(now), 0));
+        let (question, charged_before) = unanswered.unwrap_or_else(|| (Question::new(now), Charge::default()));
         let (prompt, input_tokens) = ask(assistant, faq, &state, &message, question.id);
-        let cost = input_tokens + u64::from(budget.answer_tokens);
-        let tally = admitted(budget, state.spent, question, cost, now)?;
+        let cost = assistant.prices.at_most(Usage {
+            input_tokens: u32::try_from(input_tokens).unwrap_or(u32::MAX),
+            output_tokens: budget.answer_tokens,
+        });
+        let tally = admitted(budget, state.spent, question, cost.tokens, now)?;
         let reservation = self
-            .agent_days
-            .reserve(assistant.agent.id(), cost, budget.agent_tokens_per_day, now)
-            .map_err(|wait| Refusal::AgentBudget { wait })?;
+            .ledger
+            .reserve(assistant.agent.id(), cost, &budget.agent, &assistant.all_agents, now)
+            .map_err(|wait| Refusal::AgentBudget { wait, says: says("agent_budget_exhausted", wait) })?;
         let commit = self.enqueue(&speaker, question, is_stored, message, cost, now);
         Ok(Acceptance::Turn(Box::new(Accepted {
             agent: assistant.agent.clone(),
@@ -142,6 +159,8 @@ impl Chat {
             input_tokens,
             commit,
             tally,
+            accepted_at: clock::monotonic(),
+            prices: assistant.prices.clone(),
             charged_before,
             reservation,
             slot,
@@ -155,11 +174,11 @@ impl Chat {
         question: Question,
         is_stored: bool,
         message: NewMessage,
-        reserved_tokens: u64,
+        reserved: Charge,
         now: Timestamp,
     ) -> Commit<()> {
         if is_stored {
-            return self.store.reask(question.id, &speaker.agent, now, reserved_tokens);
+            return self.store.reask(question.id, &speaker.agent, now, reserved);
         }
         self.store.insert_question(NewQuestion {
             speaker: speaker.clone(),
@@ -168,9 +187,14 @@ impl Chat {
             client_message_id: message.client_message_id,
             page: message.page,
             created_at: question.created_at,
-            reserved_tokens,
+            reserved,
         })
     }
+}
+
+/// The widget's own words for this, which the owner may have changed; `{n}` stands for when it is over.
+fn says(agent: &Agent, key: &str, end: Timestamp) -> String {
+    agent.appearance.strings.get(key).map(|text| text.replace("{n}", &end.to_string())).unwrap_or_default()
 }
 
 /// The prompt, and an estimate of its tokens.

@@ -1,18 +1,11 @@
-//! What a conversation and an agent may use (the contract, section 8).
-//!
-//! A conversation's budget is counted from storage each time, since only one answer at a time is generated for it.
-//! An agent's daily ceiling is shared by all its conversations, so it is kept here, reserved when a message is accepted
-//! and settled when its answer is stored; storage has the same sums, for a restart.
+//! What a conversation may use (the contract, section 8). It is counted from storage each time, since only one answer at a
+//! time is generated for a conversation. Pure.
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::domain::agent::Budget;
-use crate::domain::id::AgentId;
 use crate::domain::time::Timestamp;
 use crate::store::Spent;
 
@@ -52,79 +45,6 @@ fn tokens(spent: &[Spent]) -> u64 {
     spent.iter().map(|spent| spent.tokens).sum()
 }
 
-/// The tokens that each agent has used or reserved in its current UTC day.
-#[derive(Clone, Default)]
-pub(super) struct AgentDays(Arc<Mutex<HashMap<AgentId, Day>>>);
-
-#[derive(Clone, Copy, Default)]
-struct Day {
-    day: i64,
-    tokens: u64,
-}
-
-impl AgentDays {
-    /// Goes on from what storage has of `day`, for agents that have used any: it is their current one.
-    pub(super) fn resume(&self, day: i64, used: Vec<(AgentId, u64)>) {
-        let used = used.into_iter().filter(|&(_, tokens)| tokens > 0);
-        self.0.lock().extend(used.map(|(agent, tokens)| (agent, Day { day, tokens })));
-    }
-
-    /// Reserves `tokens` of the agent's day, or tells how long until its next day begins.
-    pub(super) fn reserve(
-        &self,
-        agent: &AgentId,
-        tokens: u64,
-        ceiling: u64,
-        now: Timestamp,
-    ) -> Result<Reservation, Duration> {
-        let mut days = self.0.lock();
-        let today = days.entry(agent.clone()).or_default();
-        // A clock that stepped back stays in the later day: its ceiling is not given out twice. One that was wrong by
-        // more than a day silences nobody for longer than until tomorrow is over.
-        today.day = today.day.min(now.day() + 1);
-        if now.day() > today.day {
-            *today = Day { day: now.day(), tokens: 0 };
-        }
-        if today.tokens.saturating_add(tokens) > ceiling {
-            return Err(Timestamp::of_day(today.day + 1).since(now));
-        }
-        today.tokens += tokens;
-        Ok(Reservation { days: self.clone(), agent: agent.clone(), day: today.day, tokens })
-    }
-}
-
-/// Reserved tokens. Given back whole when dropped, in part when settled.
-pub(super) struct Reservation {
-    days: AgentDays,
-    agent: AgentId,
-    day: i64,
-    tokens: u64,
-}
-
-impl Reservation {
-    /// Leaves the `used` tokens charged, even if they are more than were reserved.
-    pub(super) fn settle(mut self, used: u64) {
-        self.correct(used);
-        self.tokens = 0;
-    }
-
-    fn correct(&mut self, used: u64) {
-        if let Some(today) = self.days.0.lock().get_mut(&self.agent)
-            && today.day == self.day
-        {
-            today.tokens = today.tokens.saturating_sub(self.tokens).saturating_add(used);
-        }
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if self.tokens > 0 {
-            self.correct(0);
-        }
-    }
-}
-
 /// A cautious estimate of how many tokens `text` is: a token for three bytes, and four around each message. English has
 /// about four bytes a token, Chinese three; so what is reserved covers what models report, nearly always.
 pub(super) fn estimated_tokens(text: &str) -> u64 {
@@ -135,6 +55,7 @@ pub(super) fn estimated_tokens(text: &str) -> u64 {
 mod tests {
     use super::*;
     use crate::domain::id::MessageId;
+    use crate::domain::money::Ceilings;
 
     const HOUR_MS: i64 = 3_600_000;
 
@@ -144,7 +65,7 @@ mod tests {
             messages,
             tokens,
             answer_tokens: 800,
-            agent_tokens_per_day: 1000,
+            agent: Ceilings::default(),
             event_bytes_per_day: 0,
         }
     }
@@ -189,34 +110,5 @@ mod tests {
         assert_eq!((left.messages_remaining, left.tokens_remaining), (0, 0));
         assert_eq!(left.resets_at, Some(Timestamp::from_ms(25 * HOUR_MS)));
         assert_eq!(remaining(&budget(2, 100), &[]).resets_at, None);
-    }
-
-    #[test]
-    fn an_agents_day_is_never_overdrawn_by_reservations() {
-        let days = AgentDays::default();
-        let (agent, now) = (AgentId::parse("demo").unwrap(), Timestamp::from_ms(10 * HOUR_MS));
-        let held: Vec<_> = (0..20).filter_map(|_| days.reserve(&agent, 300, 1000, now).ok()).collect();
-        assert_eq!(held.len(), 3);
-        assert_eq!(days.reserve(&agent, 300, 1000, now).err(), Some(hours(14)));
-        for reservation in held {
-            reservation.settle(100);
-        }
-        assert!(days.reserve(&agent, 700, 1000, now).is_ok(), "and it is given back here, dropped unsettled");
-        assert!(days.reserve(&agent, 701, 1000, now).is_err());
-    }
-
-    #[test]
-    fn a_new_day_begins_at_zero_and_a_clock_that_steps_back_does_not() {
-        let days = AgentDays::default();
-        let agent = AgentId::parse("demo").unwrap();
-        days.resume(1, vec![(agent.clone(), 900)]);
-        days.resume(2, vec![(agent.clone(), 0)]);
-        let day = Timestamp::of_day;
-        assert!(days.reserve(&agent, 200, 1000, day(1)).is_err());
-        let yesterdays = days.reserve(&agent, 100, 1000, day(1)).unwrap();
-        days.reserve(&agent, 1000, 1000, day(2)).unwrap().settle(1000);
-        yesterdays.settle(50);
-        assert!(days.reserve(&agent, 1, 1000, day(2)).is_err(), "yesterday's settling gave nothing to today");
-        assert_eq!(days.reserve(&agent, 1, 1000, day(1)).err(), Some(hours(48)));
     }
 }

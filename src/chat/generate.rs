@@ -5,15 +5,17 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::accept::Accepted;
 use super::budget::estimated_tokens;
-use super::unknown::offers_lead;
-use super::{Chat, Remaining};
+use super::unknown::{is_unknown, offers_lead};
+use super::{Chat, Prices, Remaining};
 use crate::clock;
 use crate::domain::agent::Agent;
 use crate::domain::conversation::{FinishReason, Question, Status, Usage};
 use crate::domain::id::{ConversationId, MessageId};
+use crate::domain::money::Charge;
 use crate::domain::pieces::Pieces;
 use crate::domain::time::Timestamp;
 use crate::model::{Finished, Listener, ModelError, Update};
@@ -72,6 +74,7 @@ impl Chat {
             started: Started { conversation: speaker.conversation, question, answer: answer_id },
             commit: Cell::new(Some(accepted.commit)),
             text: RefCell::default(),
+            spoke_at: Cell::new(None),
             ended: Cell::new(None),
             stopping: self.stopping.clone(),
             emit: emit.clone(),
@@ -85,33 +88,36 @@ impl Chat {
         // cannot be, `ended` says so.
         let _ = turn.begin();
         let content = turn.text.take();
-        let (outcome, usage) = conclude(asked, turn.ended.take(), accepted.input_tokens, &content);
-        let charged_tokens = accepted.charged_before + usage.total();
+        let (outcome, usage, charge) =
+            conclude(asked, turn.ended.take(), accepted.input_tokens, &content, &accepted.prices);
+        let charged = accepted.charged_before.plus(charge);
         let answer = Answer {
             conversation: speaker.conversation,
             agent: speaker.agent,
             question: question.id,
             id: answer_id,
+            is_unanswered: is_unknown(&accepted.agent, &content),
+            first_token: turn.spoke_at.get().map(|at| at.saturating_sub(accepted.accepted_at)),
             content,
             status: if outcome.is_ok() { Status::Complete } else { Status::Partial },
             finish_reason: outcome.as_ref().map_or(FinishReason::Cancelled, |finished| finished.finish_reason),
             usage,
             model: outcome.as_ref().map_or_else(|_| String::new(), |finished| finished.model.clone()),
             created_at: clock::now(),
-            charged_tokens,
+            charged,
         };
         let stored = self.store.finish_answer(answer.clone()).wait();
         if let Err(error) = &stored {
             tracing::warn!(%error, "an answer could not be stored");
         }
-        accepted.reservation.settle(usage.total());
+        accepted.reservation.settle(charge);
         // Before the last event: who reads it may send the next message at once.
         drop(accepted.slot);
         let event = match (outcome, stored) {
             (Err(Ended::ClientLeft), _) => return,
             (Err(Ended::Failed(failure)), _) => TurnEvent::Failed(failure),
             (Ok(_), Err(error)) => TurnEvent::Failed(Failure::Store(error)),
-            (Ok(_), Ok(())) => TurnEvent::Done(done(answer, &accepted.agent, accepted.tally.remaining(charged_tokens))),
+            (Ok(_), Ok(())) => TurnEvent::Done(done(answer, &accepted.agent, accepted.tally.remaining(charged.tokens))),
         };
         // A client that left now has its answer stored; there is nothing left to stop.
         let _ = emit(event);
@@ -137,6 +143,8 @@ struct Turn {
     commit: Cell<Option<Commit<()>>>,
     /// What the model said.
     text: RefCell<String>,
+    /// When it said its first word, by the clock that never steps.
+    spoke_at: Cell<Option<Duration>>,
     /// Why this side ended it.
     ended: Cell<Option<Ended>>,
     stopping: Arc<AtomicBool>,
@@ -157,6 +165,7 @@ impl Turn {
         match update {
             Update::Waiting => self.tell(TurnEvent::Tick),
             Update::Text(said) => {
+                self.spoke_at.set(self.spoke_at.get().or_else(|| Some(clock::monotonic())));
                 // First: of what a client that leaves has read in part, nothing may be missing.
                 self.text.borrow_mut().push_str(said.text());
                 self.tell(TurnEvent::Text(said))
@@ -192,7 +201,8 @@ fn conclude(
     ended: Option<Ended>,
     input_tokens: u64,
     content: &str,
-) -> (Result<Finished, Ended>, Usage) {
+    prices: &Prices,
+) -> (Result<Finished, Ended>, Usage, Charge) {
     let estimate = || Usage {
         input_tokens: u32::try_from(input_tokens).unwrap_or(u32::MAX),
         output_tokens: match content {
@@ -200,16 +210,18 @@ fn conclude(
             content => u32::try_from(estimated_tokens(content)).unwrap_or(u32::MAX),
         },
     };
-    match (asked, ended) {
-        (Ok(finished), None) => {
+    match asked {
+        Ok(finished) => {
             let usage = finished.usage.unwrap_or_else(estimate);
-            (Ok(finished), usage)
+            let charge = prices.of(&finished.model, usage);
+            // The model was done before this side ended it: it is paid for, and was not said whole.
+            (ended.map_or(Ok(finished), Err), usage, charge)
         }
-        // The model was done before this side ended it: it is paid for, and was not said whole.
-        (Ok(finished), Some(ended)) => (Err(ended), finished.usage.unwrap_or_else(estimate)),
-        (Err(error), ended) => {
+        Err(error) => {
             let usage = if error.may_have_cost() || !content.is_empty() { estimate() } else { Usage::default() };
-            (Err(ended.unwrap_or(Ended::Failed(Failure::Model(error)))), usage)
+            // Nobody tells which of the models has worked on it.
+            let charge = prices.at_most(usage);
+            (Err(ended.unwrap_or(Ended::Failed(Failure::Model(error)))), usage, charge)
         }
     }
 }

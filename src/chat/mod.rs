@@ -11,6 +11,8 @@
 mod accept;
 mod budget;
 mod generate;
+mod ledger;
+mod prices;
 mod prompt;
 mod slots;
 mod unknown;
@@ -22,9 +24,11 @@ use std::time::Duration;
 pub(crate) use accept::{Acceptance, Accepted, NewMessage, Refusal, Replay};
 pub(crate) use budget::{Remaining, remaining};
 pub(crate) use generate::{Done, Emit, Failure, Started, TurnEvent};
+pub(crate) use prices::Prices;
 
 use crate::domain::agent::Agent;
 use crate::domain::id::ConversationId;
+use crate::domain::money::Ceilings;
 use crate::domain::time::Timestamp;
 use crate::model::Chain;
 use crate::store::{Store, StoreError};
@@ -35,25 +39,31 @@ pub(crate) struct Assistant {
     pub(crate) chain: Arc<Chain>,
     /// Tokens of FAQ and history that the models of the chain may be sent.
     pub(crate) context_tokens: u32,
+    pub(crate) prices: Prices,
+    /// What all agents together may use.
+    pub(crate) all_agents: Ceilings,
 }
 
 /// Everything about turns that outlives one of them.
 pub(crate) struct Chat {
     store: Store,
     slots: slots::Slots,
-    agent_days: budget::AgentDays,
+    ledger: ledger::Ledger,
     stopping: Arc<AtomicBool>,
 }
 
 impl Chat {
-    /// Goes on from what storage has of today's agent budgets.
+    /// Goes on from what storage has of today's and this month's ceilings.
     pub(crate) fn new(store: Store, now: Timestamp) -> Result<Self, StoreError> {
-        let agent_days = budget::AgentDays::default();
-        // Tomorrow's too: a clock that stepped back over midnight has left some there.
-        for day in [now.day(), now.day() + 1] {
-            agent_days.resume(day, store.agent_tokens(day)?);
+        let ledger = ledger::Ledger::default();
+        for span in ledger::SPANS {
+            let current = span.around(now.day());
+            // The next one's too: a clock that stepped back over its beginning has left some there.
+            for period in [current, span.around(current.next_day)] {
+                ledger.resume(span, period, store.charged_in(period)?);
+            }
         }
-        Ok(Self { store, slots: slots::Slots::default(), agent_days, stopping: Arc::default() })
+        Ok(Self { store, slots: slots::Slots::default(), ledger, stopping: Arc::default() })
     }
 
     /// Keeps the conversation from being answered until this is dropped; none: it is being answered.
@@ -72,6 +82,8 @@ pub(crate) struct Quiet(#[expect(dead_code, reason = "it is given back when it i
 
 /// How many messages of the history are read; what is sent of them is bounded by tokens.
 const HISTORY_MESSAGES_MAX: u32 = 100;
+/// How long a client waits before it looks again whether a paused agent answers. Nobody knows when it will.
+pub(crate) const PAUSED_WAIT: Duration = Duration::from_mins(5);
 /// How long a client waits before it asks again while its conversation is being answered.
 pub(crate) const IN_PROGRESS_WAIT: Duration = Duration::from_secs(1);
 

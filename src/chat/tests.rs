@@ -42,6 +42,8 @@ impl Room {
                 agent,
                 chain: Arc::new(Chain::new(vec![Arc::new(Link::builtin())])),
                 context_tokens: 0,
+                prices: Prices::default(),
+                all_agents: Ceilings::default(),
             },
             store,
             speaker,
@@ -108,7 +110,7 @@ fn a_turn_is_started_said_stored_and_done() {
 
 #[test]
 fn a_conversation_is_answered_once_at_a_time_and_a_dropped_turn_gives_everything_back() {
-    let room = Room::open(|agent| agent.budget.agent_tokens_per_day = 1000);
+    let room = Room::open(|agent| agent.budget.agent.day.tokens = Some(1000));
     let accepted = room.turn("one", None);
     assert!(matches!(room.accept("two", None), Err(Refusal::InProgress)));
     let elsewhere = Speaker { conversation: ConversationId::new(clock::now()), ..room.speaker.clone() };

@@ -66,8 +66,13 @@ const PHRASES: [&str; 54] = [
 
 /// False while the agent has no form to offer.
 pub(super) fn offers_lead(agent: &Agent, answer: &str) -> bool {
+    agent.appearance.lead_form.enabled && is_unknown(agent, answer)
+}
+
+/// In the agent's own words or in others.
+pub(super) fn is_unknown(agent: &Agent, answer: &str) -> bool {
     let own = agent.unknown_answer.as_deref().unwrap_or_else(|| unknown_in(&agent.appearance.language));
-    agent.appearance.lead_form.enabled && (answer.trim() == own || does_not_know(answer))
+    answer.trim() == own || does_not_know(answer)
 }
 
 fn does_not_know(answer: &str) -> bool {
@@ -130,6 +135,7 @@ mod tests {
         let mut agent = sample();
         agent.unknown_answer = Some("Ask the desk.".into());
         assert!(!offers_lead(&agent, "I don't know."));
+        assert!(is_unknown(&agent, "I don't know.") && is_unknown(&agent, "Ask the desk."));
         agent.appearance.lead_form.enabled = true;
         assert!(offers_lead(&agent, "I don't know."));
         assert!(offers_lead(&agent, "Ask the desk."));

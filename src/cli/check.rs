@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use super::{Options, load, say};
 use crate::config::Config;
 use crate::domain::agent::Agent;
+use crate::domain::money::{self, Ceilings, Currency};
+use crate::store::Store;
 use crate::widget;
 
 pub(super) fn run(options: &Options) -> ExitCode {
@@ -13,9 +15,23 @@ pub(super) fn run(options: &Options) -> ExitCode {
         Err(code) => return code,
     };
     say(format_args!("{} is valid.", config.source.display()));
+    if config.all_agents != Ceilings::default() {
+        say(format_args!("all agents together use at most {}.", ceilings(&config.all_agents, config.currency)));
+    }
+    let paused = Store::paused_agents_in(&config.storage.folder);
     for agent in &config.agents {
         say(format_args!(""));
         describe(agent, &config);
+        for paused in paused.iter().flatten().filter(|paused| paused.id == *agent.id()) {
+            say(format_args!(
+                "  paused           since {}; `widgetd resume {}` lets it answer again",
+                paused.since, paused.id
+            ));
+        }
+    }
+    if let Err(error) = paused {
+        say(format_args!(""));
+        say(format_args!("warning: the database cannot tell which agents are paused: {error}"));
     }
     if !config.warnings.is_empty() {
         say(format_args!(""));
@@ -38,14 +54,31 @@ fn describe(agent: &Agent, config: &Config) {
     ));
     let budget = &agent.budget;
     say(format_args!(
-        "  budget           {} messages and {} tokens a conversation, {} tokens a day in all",
-        budget.messages, budget.tokens, budget.agent_tokens_per_day,
+        "  budget           {} messages and {} tokens a conversation, {} in all",
+        budget.messages,
+        budget.tokens,
+        ceilings(&budget.agent, config.currency),
     ));
+    for (name, price) in config.prices.iter().filter(|(name, _)| agent.models.contains(name)) {
+        let [input, output] = [price.input_nanos, price.output_nanos]
+            .map(|nanos| money::show(nanos.saturating_mul(money::PRICED_TOKENS), config.currency));
+        say(format_args!("  price            {name}: {input} in and {output} out for a million tokens"));
+    }
     let server =
         config.public_url.as_ref().map_or_else(|| format!("http://{}", config.http.listen), ToString::to_string);
     say(format_args!("  for your page    {}", widget::tag(&server, looks.id.as_str())));
     say(format_args!("  or, pinned       {}", widget::pinned_tag(&server, looks.id.as_str())));
     say(format_args!("  try it           {}", call(agent, &server)));
+}
+
+/// What may be used in a day and a month.
+fn ceilings(ceilings: &Ceilings, currency: Currency) -> String {
+    let Ceilings { day, month } = ceilings;
+    let tokens = |most: Option<u64>| most.map(|tokens| format!("{tokens} tokens"));
+    let cost = |most: Option<u64>| most.map(|nanos| money::show(nanos, currency));
+    let day = [tokens(day.tokens), cost(day.nanos)].map(|most| most.map(|most| format!("{most} a day")));
+    let month = [tokens(month.tokens), cost(month.nanos)].map(|most| most.map(|most| format!("{most} a month")));
+    day.into_iter().chain(month).flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn origins(agent: &Agent) -> String {

@@ -4,6 +4,7 @@
 mod admin;
 mod check;
 mod origin;
+mod pause;
 mod serve;
 mod token;
 
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Complaints, Config, Overrides};
+use crate::store::Store;
 
 const DEFAULT_CONFIG: &str = "widget.toml";
 /// Bad arguments and bad configuration, as `clap` has it.
@@ -46,6 +48,16 @@ enum Command {
     /// The admin page
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Let an agent answer nobody, from the next message on; the widget stays where it is and says so
+    Pause {
+        /// The agent's id
+        agent: String,
+    },
+    /// Let a paused agent answer again
+    Resume {
+        /// The agent's id
+        agent: String,
+    },
     /// Print a visitor's token for an agent, to call the API with curl
     Token {
         /// The agent's id
@@ -79,6 +91,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
         Command::Admin(command) => admin::run(&options, &command),
+        Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),
+        Command::Resume { agent } => pause::run(&options, &agent, pause::Switch::Resume),
         Command::Token { agent } => token::run(&options, &agent),
     }
 }
@@ -96,6 +110,11 @@ fn load(options: &Options) -> Result<Config, ExitCode> {
         complain(format_args!("{complaints}"));
         ExitCode::from(USAGE)
     })
+}
+
+/// The server's database, for a command that works beside the server.
+fn store(config: &Config) -> Result<Store, ExitCode> {
+    Store::open_existing(&config.storage).map_err(|error| fail(&error))
 }
 
 /// A line on standard output. Whoever closed it, `head` say, wants no more of it: that is no reason to fail.

@@ -1,17 +1,17 @@
-//! The `[[agent]]` tables and `[budget]`, the budget of every agent that sets none of its own.
+//! The `[[agent]]` tables.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use toml::de::DeValue;
 
 use crate::config::complaint::nearest;
-use crate::config::models::{BUILTIN, MODELS_MAX};
+use crate::config::models::{BUILTIN, MODELS_MAX, Models};
 use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::config::{HOUR, Surroundings, lead_form, rules, strings, theme, urls};
+use crate::config::{Surroundings, budget, ceilings, lead_form, rules, strings, theme, urls};
 use crate::domain::agent::{Agent, Appearance, Budget, Direction, FAQ_MAX, Faq, STARTER_PROMPTS_MAX};
 use crate::domain::id::AgentId;
+use crate::domain::money::Charge;
 use crate::domain::origin::AllowedOrigins;
 
 /// One process serves a handful of sites; lookups walk the list.
@@ -26,9 +26,8 @@ const UNKNOWN_ANSWER_CHARS_MAX: usize = 1000;
 const QUESTION_CHARS_MAX: usize = 300;
 const ANSWER_CHARS_MAX: usize = 4000;
 
-/// `models`: the names of all `[[model]]` tables, in order.
-pub(super) fn read(file: &Section, models: &[String], surroundings: &Surroundings) -> Vec<Arc<Agent>> {
-    let budget = read_budget(&file.table("budget"), &default_budget());
+pub(super) fn read(file: &Section, models: &Models, surroundings: &Surroundings) -> Vec<Arc<Agent>> {
+    let budget = budget::read(&file.table("budget"), &budget::defaults());
     let value = file.get("agent");
     if is_absent_or_empty(&value) {
         let text = "there is no agent; write one: [[agent]], id = \"shop\", name = \"Shop\", \
@@ -56,7 +55,7 @@ pub(super) fn read(file: &Section, models: &[String], surroundings: &Surrounding
 fn read_one(
     table: &Section,
     id: Option<AgentId>,
-    models: &[String],
+    models: &Models,
     budget: &Budget,
     surroundings: &Surroundings,
 ) -> Option<Agent> {
@@ -67,7 +66,7 @@ fn read_one(
     let allowed_origins = read_allowed_origins(&table.get("allowed_origins"), surroundings);
     let system_prompt = table.get("system_prompt").paragraphs(SYSTEM_PROMPT_CHARS_MAX);
     let unknown_answer = table.get("unknown_answer").paragraphs(UNKNOWN_ANSWER_CHARS_MAX);
-    let models = read_models(&table.get("models"), models, surroundings);
+    let chain = read_models(&table.get("models"), &models.names, surroundings);
     let theme = theme::read(&table.table("theme"));
     let lead_form = lead_form::read(&table.table("lead_form"));
     let rules = rules::read(table, lead_form.enabled);
@@ -76,7 +75,7 @@ fn read_one(
     let direction = table.get("direction").choice(&[("ltr", Direction::Ltr), ("rtl", Direction::Rtl)]);
     let strings = strings::read(&table.table("strings"), &language);
     let faq = read_faq(table);
-    let budget = read_budget(&table.table("budget"), budget);
+    let budget = read_own_budget(&table.table("budget"), budget, models, &chain, surroundings);
     let appearance = Appearance {
         id: id?,
         name: name?,
@@ -97,9 +96,23 @@ fn read_one(
         system_prompt: system_prompt.unwrap_or_default(),
         faq,
         unknown_answer: unknown_answer.filter(|text| !text.is_empty()),
-        models,
+        models: chain,
         budget,
     })
+}
+
+fn read_own_budget(
+    section: &Section,
+    base: &Budget,
+    models: &Models,
+    chain: &[String],
+    surroundings: &Surroundings,
+) -> Budget {
+    let budget = budget::read(section, base);
+    // Tokens were looked at there.
+    let answer = Charge { tokens: 0, ..models.dearest_answer(chain, budget.answer_tokens) };
+    ceilings::check_room(section, &ceilings::OF_AGENT, &budget.agent, answer, surroundings.notes);
+    budget
 }
 
 fn parse_id(text: &str) -> Result<AgentId, String> {
@@ -215,47 +228,4 @@ fn read_faq(agent: &Section) -> Vec<Faq> {
         Some(Faq { question: question?, answer: answer?, url })
     };
     agent.tables("faq", FAQ_MAX).into_iter().filter_map(read_entry).collect()
-}
-
-fn default_budget() -> Budget {
-    Budget {
-        window: 24 * HOUR,
-        messages: 60,
-        tokens: 40_000,
-        answer_tokens: 800,
-        agent_tokens_per_day: 2_000_000,
-        event_bytes_per_day: 256 << 20,
-    }
-}
-
-/// What `section` sets, and `base` for the rest.
-fn read_budget(section: &Section, base: &Budget) -> Budget {
-    let budget = Budget {
-        // Its rows are counted from storage with each message.
-        window: section.get("window").duration(Duration::from_secs(1)..=30 * 24 * HOUR).unwrap_or(base.window),
-        messages: section.get("messages").integer(1..=10_000).unwrap_or(base.messages),
-        tokens: section.get("tokens").integer(1..=100_000_000).unwrap_or(base.tokens),
-        // Above what any model writes in one answer.
-        answer_tokens: section.get("answer_tokens").integer(1..=200_000).unwrap_or(base.answer_tokens),
-        agent_tokens_per_day: section
-            .get("agent_tokens_per_day")
-            .integer(1..=1_000_000_000_000)
-            .unwrap_or(base.agent_tokens_per_day),
-        // 0 B: no events are stored.
-        event_bytes_per_day: section.get("event_bytes_per_day").bytes(0..=1 << 40).unwrap_or(base.event_bytes_per_day),
-    };
-    // An answer is reserved in full before it is asked for, so these would refuse every message.
-    for (key, tokens) in [("tokens", budget.tokens), ("agent_tokens_per_day", budget.agent_tokens_per_day)] {
-        let own = [section.get(key), section.get("answer_tokens")];
-        if let Some(value) = own.iter().find(|value| value.is_present())
-            && u64::from(budget.answer_tokens) > tokens
-        {
-            value.complain(&format!(
-                "leaves no room for one answer: {key} = {tokens} and answer_tokens = {}; raise the first or lower \
-                 the second",
-                budget.answer_tokens
-            ));
-        }
-    }
-    budget
 }

@@ -1,12 +1,14 @@
 //! `widget.toml` and what overrides it, checked: a [`Config`] is valid and never changes, a reload makes another.
 //!
 //! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
-//! stands in one place: where its key is read. `server`, `models`, `agents`, `theme`, `lead_form`, `rules`, `cards` and
-//! `strings` read one part of the file each; `section` and `value` are the cursor that they read with. Knows the settings
+//! stands in one place: where its key is read. `server`, `models`, `agents`, `budget`, `ceilings`, `theme`, `lead_form`,
+//! `rules`, `cards` and `strings` read one part of the file each; `section` and `value` are the cursor that they read with. Knows the settings
 //! of other rooms and none of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
+mod budget;
 mod cards;
+mod ceilings;
 mod complaint;
 mod lead_form;
 mod leak;
@@ -37,6 +39,7 @@ use toml::de::DeTable;
 use crate::config::notes::Notes;
 use crate::config::section::Section;
 use crate::domain::agent::Agent;
+use crate::domain::money::{Ceilings, Currency, Price};
 use crate::domain::origin::Origin;
 use crate::limiter::Rate;
 use crate::{http, log, model, store};
@@ -68,6 +71,12 @@ pub(crate) struct Config {
     pub(crate) retention: store::Retention,
     /// In the file's order, without the builtin one.
     pub(crate) models: Vec<model::Settings>,
+    /// Of the models that have one, by name.
+    pub(crate) prices: Vec<(String, Price)>,
+    /// Of all prices and costs.
+    pub(crate) currency: Currency,
+    /// What all agents together may use.
+    pub(crate) all_agents: Ceilings,
     /// In the file's order; at least one; no two with one id.
     pub(crate) agents: Vec<Arc<Agent>>,
     /// What is allowed and probably not wanted: one line each, to be shown at start.
@@ -178,9 +187,13 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         .duration(Duration::from_secs(1)..=90 * 24 * HOUR)
         .unwrap_or(24 * HOUR);
     let models = models::read(file, surroundings);
-    let agents = agents::read(file, &models.names, surroundings);
+    let agents = agents::read(file, &models, surroundings);
     let windows = agents.iter().map(|agent| agent.budget.window).chain([resume_window]);
     let retention = retention::read(&file.table("retention"), windows.max().unwrap_or_default());
+    let ceiling = file.table("ceiling");
+    let currency = ceilings::read_currency(&ceiling);
+    let all_agents = ceilings::read(&ceiling, &ceilings::OF_ALL, &Ceilings::default());
+    ceilings::check(&ceiling, &all_agents, &agents, &models, surroundings.notes);
     Config {
         source: path.to_owned(),
         http: server.http,
@@ -193,6 +206,9 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         resume_window,
         retention,
         models: models.settings,
+        prices: models.prices,
+        currency,
+        all_agents,
         agents,
         warnings: Vec::new(),
     }

@@ -9,9 +9,12 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::config::complaint::quoted;
+use crate::config::notes::Place;
 use crate::config::section::Section;
 use crate::config::value::Value;
 use crate::config::{Surroundings, leak, secret};
+use crate::domain::conversation::Usage;
+use crate::domain::money::{self, Charge, PRICED_TOKENS, Price};
 use crate::domain::secret::Secret;
 use crate::model::{self, MaxTokensField};
 
@@ -20,6 +23,8 @@ pub(super) const BUILTIN: &str = "builtin";
 /// Of one chain and of the file: each is a line at start and a breaker in memory.
 pub(super) const MODELS_MAX: usize = 50;
 const NAME_CHARS_MAX: usize = 64;
+/// Of a million tokens: a hundred times what the dearest model cost when this was written.
+const PRICE_MAX: u64 = 100_000;
 const HEADERS_MAX: usize = 20;
 /// Bundles of every public authority are a fifth of it.
 const CA_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -32,10 +37,22 @@ pub(super) struct Models {
     pub(super) settings: Vec<model::Settings>,
     /// Of all tables in their order, also of those with mistakes: agents may name them all the same.
     pub(super) names: Vec<String>,
+    pub(super) prices: Vec<(String, Price)>,
+    /// Where the price of the others would stand.
+    pub(super) unpriced: Vec<(String, Place)>,
+}
+
+impl Models {
+    /// The most that an answer of so many tokens may be, of those that `chain` names.
+    pub(super) fn dearest_answer(&self, chain: &[String], answer_tokens: u32) -> Charge {
+        let usage = Usage { input_tokens: 0, output_tokens: answer_tokens };
+        let named = self.prices.iter().filter(|(name, _)| chain.contains(name));
+        Charge { tokens: usage.total(), nanos: named.map(|(_, price)| price.of(usage)).max().unwrap_or(0) }
+    }
 }
 
 pub(super) fn read(file: &Section, surroundings: &Surroundings) -> Models {
-    let mut models = Models { settings: Vec::new(), names: Vec::new() };
+    let mut models = Models { settings: Vec::new(), names: Vec::new(), prices: Vec::new(), unpriced: Vec::new() };
     for table in file.tables("model", MODELS_MAX) {
         let value = table.get("name").required("name = \"gpt\"");
         let name = value.line(NAME_CHARS_MAX);
@@ -46,6 +63,11 @@ pub(super) fn read(file: &Section, surroundings: &Surroundings) -> Models {
                 value.complain("is the name of another model; write one of its own");
             }
             models.names.push(name.clone());
+            models.prices.extend(read_price(&table).map(|price| (name.clone(), price)));
+            let value = table.get("input_price");
+            if !value.is_present() && !table.get("output_price").is_present() {
+                models.unpriced.push((name.clone(), value.place().clone()));
+            }
         }
         models.settings.extend(read_one(&table, name, surroundings));
     }
@@ -93,6 +115,28 @@ fn read_one(table: &Section, name: Option<String>, surroundings: &Surroundings) 
         max_tokens_field: max_tokens_field.unwrap_or(MaxTokensField::MaxTokens),
         context_tokens: context_tokens.unwrap_or(3000),
     })
+}
+
+/// What a million tokens cost. None if the table has no prices, or wrong ones.
+fn read_price(table: &Section) -> Option<Price> {
+    let [input, output] = ["input_price", "output_price"].map(|key| table.get(key));
+    let [input, output] = match (input.is_present(), output.is_present()) {
+        (true, false) => [input, output.required("output_price = 0.60, beside input_price")],
+        (false, true) => [input.required("input_price = 0.15, beside output_price"), output],
+        _ => [input, output],
+    };
+    let (input_nanos, output_nanos) = (read_token_price(&input), read_token_price(&output));
+    Some(Price { input_nanos: input_nanos?, output_nanos: output_nanos? })
+}
+
+/// The price of a million tokens as nanos of one: three digits after the point are all that there is room for.
+fn read_token_price(value: &Value) -> Option<u64> {
+    let nanos = value.money(PRICE_MAX)?;
+    if !nanos.is_multiple_of(PRICED_TOKENS) {
+        let meant = money::decimal(nanos.next_multiple_of(PRICED_TOKENS));
+        value.complain(&format!("has more than three digits after the point; write {meant}"));
+    }
+    Some(nanos.div_ceil(PRICED_TOKENS))
 }
 
 fn read_url(table: &Section, surroundings: &Surroundings) -> Option<String> {

@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod mistakes_in_looks;
+mod mistakes_in_money;
 
 use std::path::Path;
 use std::time::Duration;
@@ -128,8 +129,25 @@ fn what_the_shipped_file_shows_in_comments_is_right() {
 #[test]
 fn the_defaults_that_the_shipped_file_shows_are_the_real_ones() {
     // The keys left out have no default: what stands there is an example.
-    let examples =
-        ["key_file", "ca_file", "key_env", "headers", "public_url", "trusted_proxies", "launcher_label", "avatar"];
+    let examples = [
+        "key_file",
+        "ca_file",
+        "key_env",
+        "headers",
+        "public_url",
+        "trusted_proxies",
+        "launcher_label",
+        "avatar",
+        "input_price",
+        "output_price",
+        "tokens_per_day",
+        "tokens_per_month",
+        "cost_per_day",
+        "cost_per_month",
+        "agent_tokens_per_month",
+        "agent_cost_per_day",
+        "agent_cost_per_month",
+    ];
     let shown = good(&uncommented(&examples));
     let model =
         "[[model]]\nname = \"local\"\nurl = \"http://127.0.0.1:8000/v1\"\nmodel = \"qwen3-8b\"\ntemperature = 0.3\n";

@@ -12,7 +12,7 @@ use crate::config::leak;
 use crate::config::notes::{Notes, Place};
 use crate::config::section::dotted;
 use crate::config::units;
-use crate::domain::text;
+use crate::domain::{money, text};
 use crate::limiter::Rate;
 
 #[derive(Clone)]
@@ -186,6 +186,31 @@ impl<'a> Value<'a> {
             self.complain(&format!("must be a number from {least} to {most}"));
         }
         number
+    }
+
+    /// An amount of money of at most `max`, as `0.15`: nanos.
+    pub(super) fn money(&self, max: u64) -> Option<u64> {
+        let written = match self.found? {
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
+            DeValue::Float(float) => float.as_str(),
+            DeValue::String(text) if money::parse(text).is_some() => {
+                self.complain(&format!("is in quotes; write {text} without them"));
+                return None;
+            }
+            _ => {
+                self.complain("is not an amount of money; write a number such as 0.15");
+                return None;
+            }
+        };
+        let nanos = money::parse(written.trim_start_matches('+'));
+        let within = nanos.filter(|nanos| u128::from(*nanos) <= u128::from(max) * 1_000_000_000);
+        if within.is_none() {
+            self.complain(&match nanos {
+                Some(_) => format!("is out of range; write an amount from 0 to {max}"),
+                None => "is not an amount of money; write it with digits and a point, such as 0.15".to_owned(),
+            });
+        }
+        within
     }
 
     /// A time with its unit, as `"90s"`, in `range`.

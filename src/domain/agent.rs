@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::id::AgentId;
+use crate::domain::money::Ceilings;
 use crate::domain::origin::AllowedOrigins;
 
 pub(crate) const STARTER_PROMPTS_MAX: usize = 6;
@@ -241,8 +242,8 @@ pub(crate) struct Budget {
     pub(crate) tokens: u64,
     /// Output tokens of one answer.
     pub(crate) answer_tokens: u32,
-    /// Model tokens of all conversations of the agent in a UTC day.
-    pub(crate) agent_tokens_per_day: u64,
+    /// For all conversations of the agent together.
+    pub(crate) agent: Ceilings,
     /// Bytes of stored events of the agent in a UTC day.
     pub(crate) event_bytes_per_day: u64,
 }
@@ -295,7 +296,7 @@ pub(crate) fn sample() -> Agent {
             messages: 60,
             tokens: 40_000,
             answer_tokens: 800,
-            agent_tokens_per_day: 2_000_000,
+            agent: Ceilings::default(),
             event_bytes_per_day: 1 << 28,
         },
     }

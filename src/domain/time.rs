@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::tz::Offset;
 use serde::{Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Shown and serialised as RFC 3339 in UTC with milliseconds.
@@ -63,6 +64,35 @@ impl Timestamp {
     }
 }
 
+/// A UTC day or a UTC month, in days since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Period {
+    pub(crate) first_day: i64,
+    /// The first of the period that follows.
+    pub(crate) next_day: i64,
+}
+
+impl Period {
+    pub(crate) const fn of_day(day: i64) -> Self {
+        Self { first_day: day, next_day: day + 1 }
+    }
+
+    /// The month in which `day` lies.
+    pub(crate) fn of_month(day: i64) -> Self {
+        let Ok(time) = jiff::Timestamp::from_millisecond(Timestamp::of_day(day).ms()) else {
+            return Self::of_day(day); // beyond the year 9999
+        };
+        let date = Offset::UTC.to_datetime(time).date();
+        let first_day = day - i64::from(date.day() - 1);
+        Self { first_day, next_day: first_day + i64::from(date.days_in_month()) }
+    }
+
+    /// When it is over.
+    pub(crate) const fn end(self) -> Timestamp {
+        Timestamp::of_day(self.next_day)
+    }
+}
+
 fn ms_of(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
@@ -109,6 +139,22 @@ mod tests {
         let noon = Timestamp::from_ms(10 * DAY_MS + DAY_MS / 2);
         assert_eq!(noon.day(), 10);
         assert_eq!(noon.next_day(), Timestamp::from_ms(11 * DAY_MS));
+    }
+
+    #[test]
+    fn a_month_ends_at_midnight_in_utc_after_as_many_days_as_it_has() {
+        let day = |text: &str| Timestamp::from_ms(text.parse::<jiff::Timestamp>().unwrap().as_millisecond()).day();
+        for (first, last, next) in [
+            ("2026-11-01T00:00:00Z", "2026-11-30T23:59:59.999Z", "2026-12-01T00:00:00Z"),
+            ("2026-12-01T00:00:00Z", "2026-12-31T23:59:59.999Z", "2027-01-01T00:00:00Z"),
+            ("2027-02-01T00:00:00Z", "2027-02-28T23:59:59.999Z", "2027-03-01T00:00:00Z"),
+            ("2028-02-01T00:00:00Z", "2028-02-29T12:00:00Z", "2028-03-01T00:00:00Z"),
+        ] {
+            let month = Period { first_day: day(first), next_day: day(next) };
+            assert_eq!((Period::of_month(day(first)), Period::of_month(day(last))), (month, month), "{first}");
+            assert_ne!(Period::of_month(day(next)), month);
+        }
+        assert_eq!(Period::of_month(i64::MAX / 2).next_day, i64::MAX / 2 + 1);
     }
 
     #[test]

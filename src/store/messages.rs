@@ -1,11 +1,14 @@
 //! `messages`: what was said, in order, and what it cost.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::conversations::{Speaker, touch};
-use super::{Commit, Store, StoreError, budgets};
+use super::{Commit, Store, StoreError, budgets, pauses, signed, unsigned};
 use crate::domain::conversation::{FinishReason, Message, Page, Question, Role, Status, Usage};
 use crate::domain::id::{AgentId, ConversationId, MessageId};
+use crate::domain::money::Charge;
 use crate::domain::time::Timestamp;
 
 /// A visitor's message, to be stored with what is reserved for its answer.
@@ -17,7 +20,7 @@ pub(crate) struct NewQuestion {
     pub(crate) client_message_id: Option<String>,
     pub(crate) page: Page,
     pub(crate) created_at: Timestamp,
-    pub(crate) reserved_tokens: u64,
+    pub(crate) reserved: Charge,
 }
 
 /// How a question ended, to be stored. Without content there was no answer: only the cost is settled.
@@ -35,7 +38,11 @@ pub(crate) struct Answer {
     pub(crate) model: String,
     pub(crate) created_at: Timestamp,
     /// What the question has cost in all: replaces what was reserved for it.
-    pub(crate) charged_tokens: u64,
+    pub(crate) charged: Charge,
+    /// From the question's acceptance to the first word; none: there was no word.
+    pub(crate) first_token: Option<Duration>,
+    /// It says that it does not know.
+    pub(crate) is_unanswered: bool,
 }
 
 /// A question that the client sent before, under the same id of its own.
@@ -43,7 +50,7 @@ pub(crate) struct Answer {
 pub(crate) struct Asked {
     pub(crate) question: Question,
     pub(crate) content: String,
-    pub(crate) charged_tokens: u64,
+    pub(crate) charged: Charge,
     /// None: its answer failed before the first word, or the server was killed.
     pub(crate) answer: Option<Answered>,
 }
@@ -72,6 +79,8 @@ pub(crate) struct ConversationState {
     pub(crate) spent: Vec<Spent>,
     /// The newest messages, oldest first.
     pub(crate) history: Vec<Message>,
+    /// Its agent answers nobody for now.
+    pub(crate) is_paused: bool,
 }
 
 impl Store {
@@ -83,6 +92,7 @@ impl Store {
     /// The question with this client id, the costs since `window_start` and the newest `history_max` messages.
     pub(crate) fn conversation_state(
         &self,
+        agent: &AgentId,
         conversation: ConversationId,
         client_message_id: Option<&str>,
         window_start: Timestamp,
@@ -96,6 +106,7 @@ impl Store {
                 },
                 spent: spent(connection, conversation, window_start)?,
                 history: recent(connection, conversation, history_max)?,
+                is_paused: pauses::is_paused(connection, agent)?,
             })
         })
     }
@@ -103,13 +114,14 @@ impl Store {
     /// Stores a visitor's message, and its visitor and conversation if they are new.
     pub(crate) fn insert_question(&self, question: NewQuestion) -> Commit<()> {
         self.write(move |connection| {
-            let NewQuestion { speaker, id, content, client_message_id, page, created_at, reserved_tokens } = question;
+            let NewQuestion { speaker, id, content, client_message_id, page, created_at, reserved } = question;
             touch(connection, &speaker, created_at)?;
             connection
                 .prepare_cached(
                     "insert into messages (id, conversation_id, role, content, created_at_ms, client_message_id,
-                                           charged_tokens, charged_at_ms, page_url, page_title, page_referrer)
-                     values (?1, ?2, 'user', ?3, ?4, ?5, ?6, ?4, ?7, ?8, ?9)",
+                                           charged_tokens, charged_nanos, charged_at_ms, page_url, page_title,
+                                           page_referrer)
+                     values (?1, ?2, 'user', ?3, ?4, ?5, ?6, ?7, ?4, ?8, ?9, ?10)",
                 )?
                 .execute(params![
                     id.as_bytes(),
@@ -117,31 +129,40 @@ impl Store {
                     content,
                     created_at.ms(),
                     client_message_id,
-                    signed(reserved_tokens),
+                    signed(reserved.tokens),
+                    signed(reserved.nanos),
                     page.url,
                     page.title,
                     page.referrer,
                 ])?;
-            budgets::charge(connection, &speaker.agent, created_at.day(), signed(reserved_tokens))
+            budgets::recharge(connection, &speaker.agent, created_at.day(), Charge::default(), reserved)
         })
     }
 
     /// Reserves once more for a question that was never answered.
-    pub(crate) fn reask(
-        &self,
-        question: MessageId,
-        agent: &AgentId,
-        now: Timestamp,
-        reserved_tokens: u64,
-    ) -> Commit<()> {
+    pub(crate) fn reask(&self, question: MessageId, agent: &AgentId, now: Timestamp, reserved: Charge) -> Commit<()> {
         let agent = agent.clone();
         self.write(move |connection| {
             connection
                 .prepare_cached(
-                    "update messages set charged_tokens = charged_tokens + ?2, charged_at_ms = ?3 where id = ?1",
+                    "update messages set charged_tokens = charged_tokens + ?2,
+                                         charged_nanos = coalesce(charged_nanos, 0) + ?3, charged_at_ms = ?4
+                     where id = ?1",
                 )?
-                .execute(params![question.as_bytes(), signed(reserved_tokens), now.ms()])?;
-            budgets::charge(connection, &agent, now.day(), signed(reserved_tokens))
+                .execute(params![question.as_bytes(), signed(reserved.tokens), signed(reserved.nanos), now.ms()])?;
+            budgets::recharge(connection, &agent, now.day(), Charge::default(), reserved)
+        })
+    }
+
+    /// What the questions of a conversation have cost, and may yet cost.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(crate) fn conversation_charge(&self, conversation: ConversationId) -> Result<Charge, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "select coalesce(sum(charged_tokens), 0), coalesce(sum(charged_nanos), 0) from messages
+                 where conversation_id = ?1 and role = 'user'",
+            )?;
+            Ok(statement.query_row([conversation.as_bytes()], |row| charge(row, 0))?)
         })
     }
 
@@ -160,8 +181,8 @@ fn insert_answer(connection: &Connection, answer: &Answer) -> Result<(), StoreEr
     connection
         .prepare_cached(
             "insert into messages (id, conversation_id, role, content, created_at_ms, question_id, status,
-                                   finish_reason, input_tokens, output_tokens, model)
-             values (?1, ?2, 'assistant', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                   finish_reason, input_tokens, output_tokens, model, first_token_ms, is_unanswered)
+             values (?1, ?2, 'assistant', ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             answer.id.as_bytes(),
@@ -177,6 +198,8 @@ fn insert_answer(connection: &Connection, answer: &Answer) -> Result<(), StoreEr
             answer.usage.input_tokens,
             answer.usage.output_tokens,
             answer.model,
+            answer.first_token.map(|wait| i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)),
+            answer.is_unanswered,
         ])?;
     connection
         .prepare_cached("update conversations set active_at_ms = ?2 where id = ?1")?
@@ -186,22 +209,27 @@ fn insert_answer(connection: &Connection, answer: &Answer) -> Result<(), StoreEr
 
 /// What was reserved gives way to what was used, on the question and in the agent's day.
 fn settle(connection: &Connection, answer: &Answer) -> Result<(), StoreError> {
-    let (reserved, asked_at): (i64, i64) = connection
+    let (reserved, asked_at) = connection
         .prepare_cached(
-            "select coalesce(charged_tokens, 0), coalesce(charged_at_ms, created_at_ms) from messages where id = ?1",
+            "select coalesce(charged_tokens, 0), coalesce(charged_nanos, 0), coalesce(charged_at_ms, created_at_ms)
+             from messages where id = ?1",
         )?
-        .query_row([answer.question.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let charged = signed(answer.charged_tokens);
+        .query_row([answer.question.as_bytes()], |row| Ok((charge(row, 0)?, Timestamp::from_ms(row.get(2)?))))?;
     connection
-        .prepare_cached("update messages set charged_tokens = ?2 where id = ?1")?
-        .execute(params![answer.question.as_bytes(), charged])?;
-    budgets::charge(connection, &answer.agent, Timestamp::from_ms(asked_at).day(), charged - reserved)
+        .prepare_cached("update messages set charged_tokens = ?2, charged_nanos = ?3 where id = ?1")?
+        .execute(params![answer.question.as_bytes(), signed(answer.charged.tokens), signed(answer.charged.nanos)])?;
+    budgets::recharge(connection, &answer.agent, asked_at.day(), reserved, answer.charged)
+}
+
+/// From two columns: tokens and nanos.
+fn charge(row: &Row<'_>, column: usize) -> rusqlite::Result<Charge> {
+    Ok(Charge { tokens: unsigned(row.get(column)?), nanos: unsigned(row.get(column + 1)?) })
 }
 
 fn asked(connection: &Connection, conversation: ConversationId, client_id: &str) -> Result<Option<Asked>, StoreError> {
     let found = connection
         .prepare_cached(
-            "select id, created_at_ms, content, coalesce(charged_tokens, 0) from messages
+            "select id, created_at_ms, content, coalesce(charged_tokens, 0), coalesce(charged_nanos, 0) from messages
              where conversation_id = ?1 and client_message_id = ?2",
         )?
         .query_row(params![conversation.as_bytes(), client_id], |row| {
@@ -211,7 +239,7 @@ fn asked(connection: &Connection, conversation: ConversationId, client_id: &str)
                     created_at: Timestamp::from_ms(row.get(1)?),
                 },
                 content: row.get(2)?,
-                charged_tokens: unsigned(row.get(3)?),
+                charged: charge(row, 3)?,
                 answer: None,
             })
         })
@@ -291,12 +319,4 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         status,
         created_at: Timestamp::from_ms(row.get(4)?),
     })
-}
-
-fn signed(tokens: u64) -> i64 {
-    i64::try_from(tokens).unwrap_or(i64::MAX)
-}
-
-fn unsigned(tokens: i64) -> u64 {
-    u64::try_from(tokens).unwrap_or(0)
 }

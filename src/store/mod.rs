@@ -26,6 +26,7 @@ mod leads;
 mod message_search;
 mod messages;
 mod overview;
+mod pauses;
 mod refusals;
 mod retention;
 mod schema;
@@ -97,6 +98,8 @@ pub(crate) enum StoreError {
         "it was written by a newer widgetd (its schema is version {found}, this one knows {known}): install that version again, or restore an older backup"
     )]
     TooNew { found: usize, known: usize },
+    #[error("there is no database in {}: name the server's folder with --data, or start it once", folder.display())]
+    Absent { folder: PathBuf },
     #[error("{} is not a database of widgetd", path.display())]
     Foreign { path: PathBuf },
     #[error("the database is damaged: {0}")]
@@ -163,6 +166,14 @@ impl Store {
             refusals: Refusals::default(),
             path,
         })))
+    }
+
+    /// As [`Self::open`], for a command beside the server: one that is not there is not made.
+    pub(crate) fn open_existing(settings: &Settings) -> Result<Self, StoreError> {
+        if !settings.folder.join(FILE_NAME).exists() {
+            return Err(StoreError::Absent { folder: settings.folder.clone() });
+        }
+        Self::open(settings)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -244,6 +255,15 @@ fn readers(path: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager
         .thread_pool(Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("readers").build()))
         .build(manager)
         .map_err(|error| StoreError::Io(error.to_string()))
+}
+
+/// As SQLite keeps it.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
 }
 
 /// Looks at the free space of the disk, at most once a second.

@@ -6,14 +6,16 @@ use std::thread;
 
 use rusqlite::params;
 
+use super::pauses::PausedAgent;
 use super::*;
 use crate::domain::conversation::{FinishReason, Page, Role, Status, Usage};
 use crate::domain::email::Email;
 use crate::domain::event::{EventType, NewEvent};
 use crate::domain::id::{AgentId, ConversationId, LeadId, MessageId, VisitorId};
 use crate::domain::lead::{NewLead, StoredLead};
+use crate::domain::money::Charge;
 use crate::domain::scratch::Scratch;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Period, Timestamp};
 
 mod owner;
 
@@ -44,7 +46,7 @@ fn question(speaker: &Speaker, content: &str, client_id: Option<&str>, at: Times
         client_message_id: client_id.map(str::to_owned),
         page: Page::default(),
         created_at: at,
-        reserved_tokens: 1000,
+        reserved: charge(1000),
     }
 }
 
@@ -60,7 +62,9 @@ fn answer(speaker: &Speaker, question: MessageId, content: &str, charged_tokens:
         usage: Usage { input_tokens: 7, output_tokens: 3 },
         model: "m".into(),
         created_at: NOW,
-        charged_tokens,
+        charged: charge(charged_tokens),
+        first_token: Some(Duration::from_millis(1234)),
+        is_unanswered: true,
     }
 }
 
@@ -93,8 +97,14 @@ fn count(store: &Store, table: &str) -> i64 {
     store.read(|db| Ok(db.query_row(&format!("select count(*) from {table}"), [], |row| row.get(0))?)).unwrap()
 }
 
-fn tokens_today(store: &Store) -> u64 {
-    store.agent_tokens(NOW.day()).unwrap().first().map_or(0, |(_, tokens)| *tokens)
+/// So many tokens at ten nanos each.
+fn charge(tokens: u64) -> Charge {
+    Charge { tokens, nanos: 10 * tokens }
+}
+
+/// What was charged on that day, of one agent.
+fn charged_on(store: &Store, day: i64) -> Charge {
+    store.charged_in(Period::of_day(day)).unwrap().first().map_or(Charge::default(), |(_, charged)| *charged)
 }
 
 #[test]
@@ -261,17 +271,19 @@ fn a_question_is_found_by_its_client_id_with_its_answer_or_without() {
     let question = question(&speaker, "hi", Some("c1"), NOW);
     store.insert_question(question.clone()).wait().unwrap();
     let state = |id: &str| {
-        store.conversation_state(speaker.conversation, Some(id), NOW.minus(Duration::from_secs(1)), 10).unwrap()
+        store
+            .conversation_state(&agent("demo"), speaker.conversation, Some(id), NOW.minus(Duration::from_secs(1)), 10)
+            .unwrap()
     };
     assert_eq!(state("c2").asked, None);
     let asked = state("c1").asked.unwrap();
-    assert_eq!((asked.question.id, asked.charged_tokens, asked.answer.is_none()), (question.id, 1000, true));
+    assert_eq!((asked.question.id, asked.charged, asked.answer.is_none()), (question.id, charge(1000), true));
     assert!(store.insert_question(question.clone()).wait().is_err(), "an id counts once");
     store.finish_answer(answer(&speaker, question.id, "yes", 10)).wait().unwrap();
     let answered = state("c1").asked.unwrap().answer.unwrap();
     assert_eq!(answered.message.content, "yes");
     assert_eq!(answered.usage, Usage { input_tokens: 7, output_tokens: 3 });
-    let other = store.conversation_state(ConversationId::new(NOW), Some("c1"), NOW, 10).unwrap();
+    let other = store.conversation_state(&agent("demo"), ConversationId::new(NOW), Some("c1"), NOW, 10).unwrap();
     assert_eq!(other.asked, None, "of this conversation alone");
 }
 
@@ -282,19 +294,28 @@ fn what_was_reserved_is_settled_on_the_question_and_in_the_agents_day() {
     let speaker = speaker();
     let question = question(&speaker, "hi", None, NOW);
     store.insert_question(question.clone()).wait().unwrap();
-    assert_eq!(tokens_today(&store), 1000);
+    assert_eq!(charged_on(&store, NOW.day()), charge(1000));
     store.finish_answer(answer(&speaker, question.id, "", 0)).wait().unwrap();
-    assert_eq!((tokens_today(&store), count(&store, "messages")), (0, 1), "an answer without a word is no answer");
-    store.reask(question.id, &speaker.agent, NOW, 1000).wait().unwrap();
-    assert_eq!(tokens_today(&store), 1000);
+    assert_eq!(
+        (charged_on(&store, NOW.day()), count(&store, "messages")),
+        (charge(0), 1),
+        "an answer without a word is no answer"
+    );
+    store.reask(question.id, &speaker.agent, NOW, charge(1000)).wait().unwrap();
+    assert_eq!(charged_on(&store, NOW.day()), charge(1000));
     store.finish_answer(answer(&speaker, question.id, "yes", 300)).wait().unwrap();
-    assert_eq!(tokens_today(&store), 300);
-    let state = store.conversation_state(speaker.conversation, None, NOW.minus(Duration::from_secs(1)), 10).unwrap();
+    assert_eq!(charged_on(&store, NOW.day()), charge(300));
+    assert_eq!(store.conversation_charge(speaker.conversation).unwrap(), charge(300));
+    assert_eq!(store.conversation_charge(ConversationId::new(NOW)).unwrap(), Charge::default());
+    let state = store
+        .conversation_state(&agent("demo"), speaker.conversation, None, NOW.minus(Duration::from_secs(1)), 10)
+        .unwrap();
     assert_eq!(state.spent, [Spent { question: question.id, at: NOW, tokens: 300 }]);
-    let later = store.conversation_state(speaker.conversation, None, NOW, 10).unwrap();
+    let later = store.conversation_state(&agent("demo"), speaker.conversation, None, NOW, 10).unwrap();
     assert!(later.spent.is_empty(), "it has left the window");
-    let earlier =
-        store.conversation_state(speaker.conversation, None, NOW.minus(Duration::from_secs(86_400)), 10).unwrap();
+    let earlier = store
+        .conversation_state(&agent("demo"), speaker.conversation, None, NOW.minus(Duration::from_secs(86_400)), 10)
+        .unwrap();
     assert_eq!(earlier.spent.len(), 1, "what a clock that stepped back left in the future counts");
 }
 
@@ -307,12 +328,46 @@ fn a_question_that_is_asked_again_counts_on_the_day_and_in_the_window_of_the_ask
     store.insert_question(question.clone()).wait().unwrap();
     store.finish_answer(answer(&speaker, question.id, "", 20)).wait().unwrap();
     let tomorrow = NOW.next_day();
-    store.reask(question.id, &speaker.agent, tomorrow, 1000).wait().unwrap();
+    store.reask(question.id, &speaker.agent, tomorrow, charge(1000)).wait().unwrap();
     store.finish_answer(answer(&speaker, question.id, "yes", 20 + 7)).wait().unwrap();
-    let of_day = |day| store.agent_tokens(day).unwrap()[0].1;
-    assert_eq!((of_day(NOW.day()), of_day(tomorrow.day())), (20, 7));
-    let state = store.conversation_state(speaker.conversation, None, NOW, 10).unwrap();
+    let of_days = [NOW.day(), tomorrow.day()].map(|day| charged_on(&store, day));
+    assert_eq!(of_days, [charge(20), charge(7)]);
+    let both = Period { first_day: NOW.day(), next_day: tomorrow.day() + 1 };
+    assert_eq!(store.charged_in(both).unwrap(), [(speaker.agent, charge(27))]);
+    let state = store.conversation_state(&agent("demo"), speaker.conversation, None, NOW, 10).unwrap();
     assert_eq!(state.spent, [Spent { question: question.id, at: tomorrow, tokens: 27 }]);
+}
+
+#[test]
+fn an_answer_is_stored_with_how_fast_it_came_and_whether_it_knew() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let speaker = speaker();
+    let question = question(&speaker, "hi", None, NOW);
+    store.insert_question(question.clone()).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "yes", 10)).wait().unwrap();
+    let stored = store
+        .read(|db| {
+            let columns = "select first_token_ms, is_unanswered from messages where role = 'assistant'";
+            Ok(db.query_row(columns, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?)
+        })
+        .unwrap();
+    assert_eq!(stored, (1234, true));
+}
+
+#[test]
+fn an_agent_is_paused_for_all_who_have_the_file_open_until_it_is_resumed() {
+    let scratch = Scratch::new();
+    let (server, other) = (open(&scratch), open(&scratch));
+    let is_paused =
+        |id| server.conversation_state(&agent(id), ConversationId::new(NOW), None, NOW, 0).unwrap().is_paused;
+    assert!(other.pause_agent(&agent("demo"), NOW).wait().unwrap());
+    assert!(!other.pause_agent(&agent("demo"), NOW.next_day()).wait().unwrap(), "it was paused before");
+    assert!(is_paused("demo") && !is_paused("other"));
+    assert_eq!(server.paused_agents().unwrap(), [PausedAgent { id: agent("demo"), since: NOW }]);
+    assert!(other.resume_agent(&agent("demo")).wait().unwrap());
+    assert!(!other.resume_agent(&agent("demo")).wait().unwrap());
+    assert!(!is_paused("demo"));
 }
 
 #[test]
@@ -405,6 +460,8 @@ fn no_query_of_a_request_reads_a_whole_table() {
         "select id from messages where conversation_id = ?1 and client_message_id = ?2",
         "select id from messages where question_id = ?1 and ?2",
         "update messages set charged_tokens = ?2 where id = ?1",
+        "select sum(charged_nanos) from messages where conversation_id = ?1 and role = 'user' and ?2",
+        "select 1 from paused_agents where agent_id = ?1 and ?2",
         "select id from leads where agent_id = ?1 and email = ?2",
         "select event_bytes from agent_days where agent_id = ?1 and day = ?2",
     ] {

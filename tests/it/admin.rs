@@ -27,7 +27,7 @@ fn what_visitors_write_is_text_on_every_page() {
     let page = json!({"url": format!("https://www.example.com/?{HOSTILE}"), "title": HOSTILE, "referrer": HOSTILE});
     let lead = json!({"email": "a@example.com", "name": HOSTILE, "company": HOSTILE, "message": HOSTILE, "page": page,
                       "fields": {"size": HOSTILE}});
-    let id = visitor.lead(&lead).expect(201)["id"].as_str().unwrap().to_owned();
+    let id = visitor.lead(&lead).expect(201)["lead"]["id"].as_str().unwrap().to_owned();
     visitor.lead(&json!({"email": "a@example.com", "name": "Ann"})).expect(200);
     visitor.event(&json!({"type": "link_click", "props": {"text": HOSTILE}, "page": page})).expect(202);
     is_escaped(&owner.page("/admin/conversations"));
@@ -102,7 +102,7 @@ fn a_lead_has_the_owners_state_and_note() {
     let owner = Owner::of(&site);
     let visitor = site.init("demo");
     let lead = json!({"email": "ann@example.com", "name": "Ann", "consent": true, "fields": {"size": "big"}});
-    let id = visitor.lead(&lead).expect(201)["id"].as_str().unwrap().to_owned();
+    let id = visitor.lead(&lead).expect(201)["lead"]["id"].as_str().unwrap().to_owned();
     let path = format!("/admin/leads/{id}");
     let save = |fields: &[(&str, &str)]| -> Response { owner.post_from(&path, &path, fields) };
     let saved = save(&[("status", "contacted"), ("note", "called\r\ntwice ")]);

@@ -251,7 +251,7 @@ fn every_numbered_schema_file_is_applied_in_order() {
 }
 
 /// The codes of the contract's table, and those that its sections add.
-const CODES: [&str; 23] = [
+const CODES: [&str; 24] = [
     "invalid_json",
     "invalid_request",
     "missing_token",
@@ -274,6 +274,7 @@ const CODES: [&str; 23] = [
     "model_unavailable",
     "model_timeout",
     "overloaded",
+    "agent_paused",
     "shutting_down",
 ];
 

@@ -438,8 +438,8 @@ fn an_unknown_key_is_a_mistake_with_a_did_you_mean() {
         "6 agent[0].theme.language: is a key of [[agent]], not of [agent.theme]; move it up to stand right under that header",
     );
     check_top(
-        "[budget]\nceiling = 1",
-        "2 budget.ceiling: is not a key of [budget]; it has: window, messages, tokens, answer_tokens, agent_tokens_per_day, event_bytes_per_day",
+        "[budget]\nlimit_of_all = 1",
+        "2 budget.limit_of_all: is not a key of [budget]; it has: window, messages, tokens, answer_tokens, agent_tokens_per_day, agent_cost_per_day, agent_tokens_per_month, agent_cost_per_month, event_bytes_per_day",
     );
     check_agent(
         "\"a b\" = 1",
