@@ -6,7 +6,7 @@ use super::{Ctx, Refusal, chart, page, show};
 use crate::domain::agent::Agent;
 use crate::domain::id::AgentId;
 use crate::domain::money::{self, Ceiling, Ceilings, Charge, Currency};
-use crate::domain::time::{Period, Timestamp};
+use crate::domain::time::Period;
 
 /// From here on, of a hundred, a ceiling is near.
 const NEAR: u64 = 80;

@@ -126,3 +126,49 @@ fn a_lead_has_the_owners_state_and_note() {
     let gone = owner.post_from(&path, "/admin/leads/00000000-0000-7000-8000-000000000000", &[("status", "new")]);
     assert_eq!(gone.status, 404);
 }
+
+#[test]
+fn the_switch_really_pauses_an_agent_and_lets_it_answer_again() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    let visitor = site.init("demo");
+    visitor.ask("Are you there?");
+    let paused = owner.post_from("/admin", "/admin/agents/demo/pause", &[]);
+    assert_eq!((paused.status, paused.must("Location")), (303, "/admin?done=paused"));
+    assert_eq!(visitor.say("And now?").code(), "agent_paused");
+    assert_eq!(site.init("other").say("And you?").status, 200, "the other one goes on");
+    let page = owner.page("/admin?done=paused");
+    assert!(page.contains("paused since") && page.contains("/admin/agents/demo/resume"), "{page}");
+    assert!(page.contains("/admin/agents/other/pause"));
+    let resumed = owner.post_from("/admin", "/admin/agents/demo/resume", &[]);
+    assert_eq!((resumed.status, resumed.must("Location")), (303, "/admin?done=resumed"));
+    assert_eq!(visitor.say("And now?").status, 200);
+    assert_eq!(owner.post_from("/admin", "/admin/agents/nobody/pause", &[]).status, 404);
+    assert_eq!(owner.send("POST", "/admin/agents/demo/pause", Some(&[])).status, 403, "not without the form's token");
+}
+
+#[test]
+fn spending_is_shown_against_its_ceilings() {
+    let site = Site::with(|config| {
+        config.fake("input_price", "1000").fake("output_price", "1000");
+        config.text("ceiling", "currency", "EUR").set("ceiling", "cost_per_month", "500");
+        config.agent("demo").table("[agent.budget]\nagent_tokens_per_day = 2000\nanswer_tokens = 50\n");
+    });
+    let owner = Owner::of(&site);
+    site.model.will_report(1700, 50);
+    site.init("demo").ask("How much?");
+    let page = owner.page("/admin");
+    assert!(page.contains("1,750") && page.contains("of 2,000") && page.contains("87 %"), "{page}");
+    assert!(page.contains("1.75 EUR") && page.contains("of 500.00 EUR") && page.contains("All together"), "{page}");
+}
+
+#[test]
+fn the_periods_of_what_is_kept_are_shown() {
+    let site = Site::with(|config| {
+        config.text("retention", "conversations", "30d").text("retention", "leads", "forever");
+    });
+    let page = Owner::of(&site).page("/admin/retention");
+    for text in ["30 days", "for ever", "[retention]"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+}
