@@ -46,13 +46,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// `is_alone`: no other process keeps the log; what it was found with is folded back too.
+    pub(super) fn start(connection: Connection, is_alone: bool) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
         let state = is_failing.clone();
         let thread = std::thread::Builder::new()
             .name("writer".into())
-            .spawn(move || Loop { connection, is_failing: state, has_written: false }.run(&receiver))?;
+            .spawn(move || Loop { connection, is_failing: state, has_written: is_alone }.run(&receiver))?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing })
     }
 
@@ -136,7 +137,9 @@ impl Loop {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.fold_log_back();
+        if self.has_written {
+            self.fold_log_back();
+        }
     }
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
