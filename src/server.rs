@@ -23,6 +23,7 @@ use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
 use crate::http::{self, Front, FrontHandle};
+use crate::janitor::Janitor;
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
@@ -123,6 +124,7 @@ impl Server {
         })?;
         let has_own_front = admin_front.is_some();
         let admin_running = admin_front.map(|front| run_admin(front, &admin, &app)).transpose()?;
+        let janitor = Janitor::start(app.store.clone())?;
         front.run({
             let app = app.clone();
             move |request, responder| {
@@ -140,6 +142,7 @@ impl Server {
             handle.close();
             let _ = thread.join();
         }
+        janitor.stop();
         app.store.close();
         tracing::info!("stopped");
         Ok(())

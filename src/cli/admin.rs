@@ -10,7 +10,7 @@ use super::{Options, USAGE, complain, fail, load, say};
 use crate::admin::{self, PasswordError};
 use crate::clock;
 use crate::config::Config;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A line that is longer holds no password.
 const LINE_BYTES_MAX: u64 = 8192;
@@ -43,7 +43,12 @@ fn set_password(options: &Options) -> Result<(), ExitCode> {
     })?;
     let folder = config.storage.folder.display().to_string();
     let cannot = |error| fail(&format!("cannot store the password in {folder}: {error}"));
-    let store = Store::open(&config.storage).map_err(cannot)?;
+    // Before the first start there may be a password already.
+    let opened = match Store::open_beside(&config.storage) {
+        Err(StoreError::Missing { .. }) => Store::open(&config.storage),
+        opened => opened,
+    };
+    let store = opened.map_err(cannot)?;
     store.set_admin_password(hash, clock::now()).wait().map_err(cannot)?;
     store.close();
     tell(&config);

@@ -3,9 +3,14 @@
 
 mod admin;
 mod check;
+mod conversations;
+mod leads;
+mod lists;
 mod origin;
 mod pause;
 mod serve;
+mod stats;
+mod table;
 mod token;
 
 use std::io::Write;
@@ -63,6 +68,17 @@ enum Command {
         /// The agent's id
         agent: String,
     },
+    /// List or export the leads, also while the server runs
+    #[command(subcommand)]
+    Leads(leads::Command),
+    /// List, show, export or delete conversations, also while the server runs
+    #[command(subcommand)]
+    Conversations(conversations::Command),
+    /// Count what widgets reported
+    #[command(subcommand)]
+    Events(stats::EventsCommand),
+    /// Print each day's figures: conversations, leads, tokens, cost, refusals
+    Stats(stats::Days),
 }
 
 #[derive(Args)]
@@ -94,6 +110,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),
         Command::Resume { agent } => pause::run(&options, &agent, pause::Switch::Resume),
         Command::Token { agent } => token::run(&options, &agent),
+        Command::Leads(command) => code(leads::run(&options, &command)),
+        Command::Conversations(command) => code(conversations::run(&options, &command)),
+        Command::Events(command) => code(stats::events(&options, &command)),
+        Command::Stats(days) => code(stats::run(&options, &days)),
     }
 }
 
@@ -114,7 +134,11 @@ fn load(options: &Options) -> Result<Config, ExitCode> {
 
 /// The server's database, for a command that works beside the server.
 fn store(config: &Config) -> Result<Store, ExitCode> {
-    Store::open_existing(&config.storage).map_err(|error| fail(&error))
+    Store::open_beside(&config.storage).map_err(|error| fail(&error))
+}
+
+fn code(result: Result<(), ExitCode>) -> ExitCode {
+    result.err().unwrap_or(ExitCode::SUCCESS)
 }
 
 /// A line on standard output. Whoever closed it, `head` say, wants no more of it: that is no reason to fail.

@@ -48,7 +48,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// `is_alone`: no other process keeps the log; what it was found with is folded back too.
+    pub(super) fn start(connection: Connection, is_alone: bool) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
         let owes_emptying = Arc::<AtomicBool>::default();
@@ -56,7 +57,7 @@ impl Writer {
             connection,
             is_failing: is_failing.clone(),
             owes_emptying: owes_emptying.clone(),
-            has_written: false,
+            has_written: is_alone,
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing, owes_emptying })
@@ -155,7 +156,9 @@ impl Loop {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.fold_log_back();
+        if self.has_written {
+            self.fold_log_back();
+        }
     }
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {

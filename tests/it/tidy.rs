@@ -8,14 +8,16 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "admin", "config", "model", "store", "widget"]),
-    ("server", &["admin", "api", "chat", "config", "http", "model", "store"]),
+    ("cli", &["server", "admin", "config", "export", "model", "store", "widget"]),
+    ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store"]),
+    ("janitor", &["store"]),
+    ("export", &["store"]),
     ("api", &["chat", "config", "http", "model", "store", "widget"]),
-    ("admin", &["config", "http", "store"]),
+    ("admin", &["config", "export", "http", "store"]),
     ("chat", &["model", "store"]),
     ("model", &[]),
     ("store", &[]),
