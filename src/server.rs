@@ -33,8 +33,8 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// What the admin page's own address is served with: the owner is few.
 const ADMIN_WORKERS: usize = 4;
-/// Passwords that are compared.
-const ADMIN_RESTS: usize = 1;
+/// A password that is compared, and an export.
+const ADMIN_RESTS: usize = 2;
 const ADMIN_CONNECTIONS: usize = 64;
 
 /// Reads the configuration again, as at start.

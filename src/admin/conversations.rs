@@ -1,11 +1,10 @@
 //! The list of conversations, and each of them.
 
 use askama::Template;
-use rouille::Response;
 
 use super::filter::{self, Agents, ROWS};
 use super::page::{self, Inside, Section};
-use super::{Ctx, Refusal, show};
+use super::{Ctx, Outcome, Refusal, show};
 use crate::domain::conversation::{Role, Status};
 use crate::domain::id::ConversationId;
 use crate::domain::money;
@@ -39,7 +38,7 @@ struct Row {
     lead: Option<(String, String)>,
 }
 
-pub(super) fn list(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn list(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let query = &ctx.query;
     let filter = ConversationFilter {
         agent: filter::agent(query),
@@ -101,7 +100,7 @@ struct Turn<'a> {
     page_title: Option<&'a str>,
 }
 
-pub(super) fn one(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn one(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let view = view(ctx)?;
     page::html(&One {
         page: Inside::new(ctx, Section::Conversations, "Conversation"),
@@ -155,7 +154,7 @@ struct Delete {
 }
 
 /// Asks before anything is deleted.
-pub(super) fn confirm(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn confirm(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let view = view(ctx)?;
     page::html(&Delete {
         page: Inside::new(ctx, Section::Conversations, "Delete this conversation?"),
@@ -166,11 +165,11 @@ pub(super) fn confirm(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
     })
 }
 
-pub(super) fn delete(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     if !ctx.admin.store.delete_conversation(id(ctx)?).wait()? {
         return Err(Refusal::NotFound);
     }
-    Ok(page::see_other("/admin/conversations?done=deleted"))
+    Ok(page::see_other("/admin/conversations?done=deleted").into())
 }
 
 fn view(ctx: &Ctx<'_>) -> Result<ConversationView, Refusal> {

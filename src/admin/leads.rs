@@ -1,14 +1,21 @@
 //! The list of leads, and each of them with what the owner writes on it.
 
+use std::io::Write;
+use std::time::Duration;
+
 use askama::Template;
 use rouille::Response;
 
 use super::filter::{self, Agents, ROWS};
 use super::page::{self, Inside, Section};
-use super::{Ctx, Refusal, show};
+use super::{Ctx, Outcome, Refusal, show};
 use crate::domain::id::LeadId;
 use crate::domain::lead::{LeadStatus, NOTE_CHARS_MAX};
+use crate::export::{self, Format};
 use crate::store::{LeadFilter, LeadRow};
+
+/// How long to wait for another export to end.
+const EXPORT_WAIT: Duration = Duration::from_secs(10);
 
 /// A status to choose.
 struct StatusChoice {
@@ -47,7 +54,7 @@ struct Row {
     status: &'static str,
 }
 
-pub(super) fn filter(ctx: &Ctx<'_>) -> LeadFilter {
+fn filter(ctx: &Ctx<'_>) -> LeadFilter {
     let query = &ctx.query;
     LeadFilter {
         agent: filter::agent(query),
@@ -57,7 +64,7 @@ pub(super) fn filter(ctx: &Ctx<'_>) -> LeadFilter {
     }
 }
 
-pub(super) fn list(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn list(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let (query, filter) = (&ctx.query, filter(ctx));
     let after = query.some("after").and_then(LeadId::parse);
     let found = ctx.admin.store.leads(&filter, after, ROWS)?;
@@ -114,7 +121,7 @@ struct Change {
     old: Vec<(String, String)>,
 }
 
-pub(super) fn one(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn one(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let store = &ctx.admin.store;
     let lead = store.lead(id(ctx)?)?.ok_or(Refusal::NotFound)?;
     let version = lead.consent_version;
@@ -144,7 +151,7 @@ pub(super) fn one(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
 }
 
 /// Takes what the owner says of it.
-pub(super) fn save(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn save(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let id = id(ctx)?;
     let status = LeadStatus::parse(ctx.form.text("status")).ok_or(Refusal::Form("Choose one of the four states."))?;
     // A browser sends the ends of lines as CR LF.
@@ -155,7 +162,24 @@ pub(super) fn save(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
     if !ctx.admin.store.set_lead_status_and_note(id, status, note).wait()? {
         return Err(Refusal::NotFound);
     }
-    Ok(page::see_other(&format!("/admin/leads/{id}?done=saved")))
+    Ok(page::see_other(&format!("/admin/leads/{id}?done=saved")).into())
+}
+
+/// All leads that the filter lets through, in the format that the address names.
+pub(super) fn export(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
+    let (format, media_type, name) = match ctx.parts {
+        [_, "export.csv"] => (Format::Csv, "text/csv; charset=utf-8", "leads.csv"),
+        _ => (Format::JsonLines, "application/x-ndjson", "leads.jsonl"),
+    };
+    let permit = ctx.admin.exporting.try_take().ok_or(Refusal::Limited { wait: EXPORT_WAIT })?;
+    let (store, filter) = (ctx.admin.store.clone(), filter(ctx));
+    let body = move |out: &mut dyn Write| {
+        let _permit = permit;
+        export::leads(&store, &filter, u64::MAX, format, out, |_| {})
+    };
+    let head = Response::from_data(media_type, Vec::new())
+        .with_additional_header("Content-Disposition", format!("attachment; filename=\"{name}\""));
+    Ok(Outcome::Download(head, Box::new(body)))
 }
 
 /// The one that the address names.

@@ -8,7 +8,7 @@ use askama::Template;
 use rouille::{Request as Http, Response};
 
 use super::session::{LIFETIME, Session, no_cookie};
-use super::{Admin, Ctx, Form, Refusal, Reply, page, password, routes, secure};
+use super::{Admin, Ctx, Form, Outcome, Refusal, Reply, page, password, routes, secure};
 use crate::clock;
 use crate::config::Config;
 use crate::http::{Permit, Request, Rest, address_key};
@@ -137,9 +137,10 @@ impl Attempt {
     }
 }
 
-pub(super) fn leave(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn leave(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     ctx.admin.store.end_admin_session(ctx.session.hash()).wait()?;
-    Ok(page::see_other("/admin/login").with_additional_header("Set-Cookie", no_cookie(ctx.is_tls)))
+    let gone = page::see_other("/admin/login").with_additional_header("Set-Cookie", no_cookie(ctx.is_tls));
+    Ok(gone.into())
 }
 
 #[cfg(test)]

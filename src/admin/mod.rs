@@ -7,6 +7,7 @@
 
 mod chart;
 mod conversations;
+mod download;
 mod filter;
 mod form;
 mod leads;
@@ -24,6 +25,7 @@ mod show;
 mod spending;
 mod style;
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +35,11 @@ use crate::clock;
 use crate::config::Config;
 use crate::domain::id;
 use crate::domain::time::Timestamp;
+use crate::export::ExportError;
 use crate::http::{Permits, Request, Responder, Rest};
 use crate::limiter::{Limiter, Rate};
 use crate::store::Store;
+use download::Download;
 use form::Form;
 pub(crate) use password::{PasswordError, hash as hash_password};
 use refusal::Refusal;
@@ -58,6 +62,8 @@ pub(crate) struct Admin {
     failed: Limiter,
     /// For hashing a password, which takes 19 MiB.
     hashing: Permits,
+    /// For an export, which keeps a thread for as long as the owner's line takes.
+    exporting: Permits,
 }
 
 impl Admin {
@@ -68,6 +74,7 @@ impl Admin {
             failed_by_address: Limiter::new(rate(LOGINS_PER_ADDRESS), ADDRESSES_MAX),
             failed: Limiter::new(rate(LOGINS), 1),
             hashing: Permits::new(1),
+            exporting: Permits::new(1),
         }
     }
 
@@ -111,6 +118,21 @@ struct Ctx<'a> {
     now: Timestamp,
 }
 
+/// What a page makes of a request.
+enum Outcome {
+    Answer(Response),
+    /// An answer of any length, written while it is made: its head, and what writes the rest.
+    Download(Response, Body),
+}
+
+type Body = Box<dyn FnOnce(&mut dyn Write) -> Result<u64, ExportError>>;
+
+impl From<Response> for Outcome {
+    fn from(response: Response) -> Self {
+        Self::Answer(response)
+    }
+}
+
 /// Answers one request, or says what is left to do for its answer.
 pub(crate) fn handle(admin: &Arc<Admin>, config: &Config, request: &Request, responder: Responder) -> Option<Rest> {
     let reply = Reply { responder, received: request.received, method: request.http.method().to_owned() };
@@ -120,8 +142,14 @@ pub(crate) fn handle(admin: &Arc<Admin>, config: &Config, request: &Request, res
     if let ("POST", ["login"]) = (request.http.method(), &parts[..]) {
         return login::attempt(admin, config, request, reply);
     }
-    let result = answer(admin, config, request, &parts);
-    reply.send(routes::name(&parts), result);
+    let page = routes::name(&parts);
+    match answer(admin, config, request, &parts) {
+        Ok(Outcome::Download(head, body)) if reply.method != "HEAD" => {
+            return Some(Box::new(move || reply.download(page, head, body)));
+        }
+        Ok(Outcome::Answer(response) | Outcome::Download(response, _)) => reply.send(page, Ok(response)),
+        Err(refusal) => reply.send(page, Err(refusal)),
+    }
     None
 }
 
@@ -141,11 +169,11 @@ pub(crate) fn handle_alone(
     None
 }
 
-fn answer(admin: &Admin, config: &Config, request: &Request, parts: &[&str]) -> Result<Response, Refusal> {
+fn answer(admin: &Admin, config: &Config, request: &Request, parts: &[&str]) -> Result<Outcome, Refusal> {
     let http = &request.http;
     let is_post = http.method() == "POST";
     if let Some(file) = style::find(parts) {
-        return if is_post { Err(Refusal::Method { allow: "GET, HEAD" }) } else { Ok(file) };
+        return if is_post { Err(Refusal::Method { allow: "GET, HEAD" }) } else { Ok(file.into()) };
     }
     let public = config.public_url.as_ref();
     if is_post {
@@ -154,10 +182,10 @@ fn answer(admin: &Admin, config: &Config, request: &Request, parts: &[&str]) -> 
     let (is_tls, now) = (secure::is_tls(http, public), clock::now());
     let session = session::find(http, is_tls, &admin.store, now)?;
     let Some(session) = session else {
-        return login::ask(http, parts);
+        return Ok(login::ask(http, parts)?.into());
     };
     if let ["login"] = parts {
-        return Ok(page::see_other(ROOT));
+        return Ok(page::see_other(ROOT).into());
     }
     let endpoint = routes::find(http.method(), parts)?;
     let form = if is_post { Form::of_body(request)? } else { Form::default() };
@@ -177,9 +205,8 @@ struct Reply {
 }
 
 impl Reply {
-    /// Answers, and writes the request's one line in the log: with the page's name, since its path may hold an id.
+    /// Answers, and writes the request's line in the log.
     fn send(self, page: &'static str, result: Result<Response, Refusal>) {
-        let Self { responder, received, method } = self;
         let request_id = id::random_hex();
         let response = result.unwrap_or_else(|refusal| {
             if let Some(cause) = refusal.cause() {
@@ -188,10 +215,26 @@ impl Reply {
             refusal.response(&request_id)
         });
         let response = secure::with_headers(response, &request_id);
-        let (status, taken) = (response.status_code, clock::monotonic().saturating_sub(received));
-        let ms = taken.as_secs_f64() * 1000.0;
+        self.log(page, response.status_code, &request_id);
+        self.responder.send(response);
+    }
+
+    /// Answers piece by piece. What fails in the middle is cut off, so that nobody takes a part for the whole.
+    fn download(self, page: &'static str, head: Response, body: Body) {
+        let request_id = id::random_hex();
+        let head = secure::with_headers(head, &request_id);
+        self.log(page, head.status_code, &request_id);
+        let mut download = Download::new(self.responder.stream(head));
+        if let Err(error) = body(&mut download).and_then(|_| Ok(download.finish()?)) {
+            tracing::warn!(%request_id, %error, "an export was cut off");
+        }
+    }
+
+    /// One line a request: with the page's name, since its path may hold an id.
+    fn log(&self, page: &'static str, status: u16, request_id: &str) {
+        let Self { received, method, .. } = self;
+        let ms = clock::monotonic().saturating_sub(*received).as_secs_f64() * 1000.0;
         tracing::info!(%method, path = page, status, ms = format_args!("{ms:.1}"), %request_id);
-        responder.send(response);
     }
 }
 

@@ -1,13 +1,12 @@
 //! Everything at a glance.
 
 use askama::Template;
-use rouille::Response;
 
 use super::chart::{self, Chart};
 use super::filter::{self, Agents};
 use super::page::{self, Inside, Section};
 use super::refused::{self, Advice};
-use super::{Ctx, Refusal, show, spending};
+use super::{Ctx, Outcome, Refusal, show, spending};
 use crate::domain::money;
 use crate::store::{DayRow, Overview, UnansweredQuestion};
 
@@ -58,7 +57,7 @@ struct Step {
     width: u64,
 }
 
-pub(super) fn show(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let agent = filter::agent(&ctx.query);
     let asked = ctx.query.text("days").parse().ok();
     let days = asked.filter(|days| DAYS.contains(days)).unwrap_or(DAYS_DEFAULT);

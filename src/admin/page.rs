@@ -3,7 +3,7 @@
 use askama::Template;
 use rouille::Response;
 
-use super::{Ctx, Refusal, style};
+use super::{Ctx, Outcome, Refusal, style};
 
 /// The pages that stand in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +94,8 @@ impl Outside {
     }
 }
 
-pub(super) fn html(template: &impl Template) -> Result<Response, Refusal> {
-    Ok(Response::html(template.render()?))
+pub(super) fn html(template: &impl Template) -> Result<Outcome, Refusal> {
+    Ok(Response::html(template.render()?).into())
 }
 
 /// To another page, which the browser gets (RFC 9110, section 15.4.4).

@@ -53,6 +53,12 @@ fn advice(ctx: &Ctx<'_>, refused: &RefusedOrigin) -> Advice {
     if refused.origin == crate::store::OTHER_ORIGINS {
         return Advice::None("others, of days with very many");
     }
+    if refused.origin.is_empty() {
+        return Advice::None("no browser, or one that hides its page");
+    }
+    if refused.agent_id.is_empty() {
+        return Advice::None("asked for no agent that there is");
+    }
     let Some(agent) = ctx.config.agent(&refused.agent_id) else {
         return Advice::None("the agent is no longer configured");
     };

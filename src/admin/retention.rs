@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use askama::Template;
-use rouille::Response;
 
 use super::page::{self, Inside, Section};
-use super::{Ctx, Refusal, show};
+use super::{Ctx, Outcome, Refusal, show};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -32,7 +31,7 @@ struct Class {
     expired: Option<String>,
 }
 
-pub(super) fn show(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let retention = ctx.config.retention;
     let enforced = ctx.admin.store.enforced()?;
     let expired = enforced.map(|enforced| enforced.expired);

@@ -1,10 +1,8 @@
 //! Every page, in one column.
 
-use rouille::Response;
+use super::{Ctx, Outcome, Refusal, conversations, leads, login, overview, retention, spending};
 
-use super::{Ctx, Refusal, conversations, leads, login, overview, retention, spending};
-
-type Endpoint = fn(&Ctx<'_>) -> Result<Response, Refusal>;
+type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, Refusal>;
 
 struct Route {
     /// As the log has it: no ids.
@@ -36,6 +34,7 @@ fn route(parts: &[&str]) -> Option<Route> {
             both("/admin/conversations/ID/delete", conversations::confirm, conversations::delete)
         }
         ["leads"] => get("/admin/leads", leads::list),
+        ["leads", "export.csv" | "export.jsonl"] => get("/admin/leads/export", leads::export),
         ["leads", _] => both("/admin/leads/ID", leads::one, leads::save),
         ["retention"] => get("/admin/retention", retention::show),
         ["logout"] => post("/admin/logout", login::leave),

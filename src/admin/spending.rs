@@ -1,8 +1,6 @@
 //! Which agents answer, what they spend, and the switch.
 
-use rouille::Response;
-
-use super::{Ctx, Refusal, chart, page, show};
+use super::{Ctx, Outcome, Refusal, chart, page, show};
 use crate::domain::agent::Agent;
 use crate::domain::id::AgentId;
 use crate::domain::money::{self, Ceiling, Ceilings, Charge, Currency};
@@ -75,16 +73,16 @@ fn meter(name: &'static str, used: u64, most: Option<u64>, show: impl Fn(u64) ->
     Meter { name, used: show(used), most: most.map(show), percent, is_near: percent >= NEAR }
 }
 
-pub(super) fn pause(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn pause(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     ctx.admin.store.pause_agent(&agent(ctx)?, ctx.now).wait()?;
     tracing::warn!(agent = ctx.parts[1], "paused on the admin page");
-    Ok(page::see_other("/admin?done=paused"))
+    Ok(page::see_other("/admin?done=paused").into())
 }
 
-pub(super) fn resume(ctx: &Ctx<'_>) -> Result<Response, Refusal> {
+pub(super) fn resume(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     ctx.admin.store.resume_agent(&agent(ctx)?).wait()?;
     tracing::warn!(agent = ctx.parts[1], "resumed on the admin page");
-    Ok(page::see_other("/admin?done=resumed"))
+    Ok(page::see_other("/admin?done=resumed").into())
 }
 
 /// The one that the address names.

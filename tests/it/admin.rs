@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use crate::support::admin::Owner;
-use crate::support::client::Response;
+use crate::support::client::{Request, Response};
 use crate::support::db;
 use crate::support::site::Site;
+use crate::support::wait_until;
 
 /// What a visitor may write anywhere.
 const HOSTILE: &str = "</textarea></td><script>alert(1)</script><img src=x onerror=alert(2)>\"'&";
@@ -171,4 +172,67 @@ fn the_periods_of_what_is_kept_are_shown() {
     for text in ["30 days", "for ever", "[retention]"] {
         assert!(page.contains(text), "{text}: {page}");
     }
+}
+
+#[test]
+fn leads_are_exported_as_they_are_filtered_and_safe_to_open() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    for (email, name) in [("ann@example.com", "=cmd|' /C calc'!A0"), ("bob@example.com", "Bob \"B\", Jr.")] {
+        site.init("demo").lead(&json!({"email": email, "name": name})).expect(201);
+    }
+    let csv = owner.get("/admin/leads/export.csv");
+    assert_eq!((csv.status, csv.must("Content-Type")), (200, "text/csv; charset=utf-8"));
+    assert_eq!(csv.must("Content-Disposition"), "attachment; filename=\"leads.csv\"");
+    let text = csv.text();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.starts_with("\"id\",\"agent_id\",\"created_at\","), "{text}");
+    assert!(text.contains("\"'=cmd|' /C calc'!A0\"") && text.contains("\"Bob \"\"B\"\", Jr.\""), "{text}");
+    assert!(!owner.get("/admin/leads/export.csv?q=bob").text().contains("ann@"));
+    let json = owner.get("/admin/leads/export.jsonl?q=ann").text();
+    let lead: serde_json::Value = serde_json::from_str(json.trim_end()).expect("one object");
+    assert_eq!(lead["email"], "ann@example.com");
+    assert_eq!(owner.send("HEAD", "/admin/leads/export.csv", None).status, 200);
+    assert_eq!(Owner::at(site.address()).get("/admin/leads/export.csv").status, 303, "not for strangers");
+}
+
+#[test]
+fn an_export_of_any_length_comes_whole() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    let message = "x".repeat(4000);
+    for n in 0..60 {
+        let lead = json!({"email": format!("a{n}@example.com"), "message": message});
+        site.init("demo").lead(&lead).expect(201);
+    }
+    let text = owner.get("/admin/leads/export.csv").text();
+    assert_eq!((text.lines().count(), text.matches("@example.com").count()), (61, 60));
+}
+
+#[test]
+fn the_overview_tells_what_happened_and_what_was_refused() {
+    let site = Site::start();
+    let owner = Owner::of(&site);
+    let visitor = site.init("demo");
+    visitor.event(&json!({"type": "launcher_open"})).expect(202);
+    site.model.will_say(&["I don't know that."]);
+    visitor.ask("Who will win?");
+    visitor.lead(&json!({"email": "ann@example.com"})).expect(201);
+    let elsewhere = json!({"agent_id": "demo"});
+    let refused = Request::post("/v1/widget/init", &elsewhere).origin("https://example.com");
+    site.call(&refused).refused(403, "origin_not_allowed");
+    // It is counted behind the requests, some seconds later.
+    wait_until("the day is counted", || owner.page("/admin?days=7").contains("Who will win?"));
+    wait_until("the refusal is counted", || owner.page("/admin?days=7").contains("https://example.com"));
+    let page = owner.page("/admin?days=7&agent=demo");
+    let line = "allowed_origins = [&#34;https://www.example.com&#34;, &#34;https://example.com&#34;]";
+    assert!(page.contains(line), "{page}");
+    for text in ["A page that is not in allowed_origins", "Opened the widget", "median", "7 days"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(page.contains(&format!("/admin/conversations/{}", visitor.conversation_id())));
+    assert!(!owner.page("/admin?agent=other").contains("Who will win?"));
+    assert!(owner.page("/admin/conversations?unanswered=1").contains("Who will win?"));
+    assert!(owner.page("/admin/conversations?q=win").contains("Who will win?"));
+    assert!(!owner.page("/admin/conversations?q=lose").contains("Who will win?"));
 }
