@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn every_prefix_of_a_formula_is_defused_also_after_spaces() {
-        for prefix in PREFIXES {
+        for prefix in ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"] {
             for before in ["", " ", "   ", "\u{a0}", "\u{b} ", "\u{feff}", "\0"] {
                 let cell = format!("{before}{prefix}1+1");
                 assert_eq!(safe(&cell), format!("'{cell}"), "{cell:?}");

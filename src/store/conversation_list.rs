@@ -15,6 +15,7 @@ use crate::domain::time::Timestamp;
 
 /// Messages of a conversation that are added up, the first ones.
 const SUMMED_MESSAGES_MAX: u32 = 1000;
+pub(super) const NEWEST_FIRST: &str = "c.began_at_ms desc, c.id desc";
 /// Of the first question, in characters.
 const QUESTION_CHARS_MAX: u32 = 300;
 
@@ -92,7 +93,7 @@ impl Store {
             return Ok(ConversationPage::default());
         };
         // One more than the page tells whether there is a next one.
-        let query = query.ordered("c.began_at_ms desc, c.id desc", limit.saturating_add(1));
+        let query = query.ordered(NEWEST_FIRST, limit.saturating_add(1));
         self.read(|connection| {
             let mut statement = connection.prepare_cached(&query.sql)?;
             let found = statement.query_map(params_from_iter(&query.values), head)?;
@@ -113,7 +114,7 @@ impl ConversationRow {
 }
 
 /// None: no word to search for is left, so that nothing can be found.
-fn list_query(filter: &ConversationFilter, after: Option<ConversationKey>) -> Option<Query> {
+pub(super) fn list_query(filter: &ConversationFilter, after: Option<ConversationKey>) -> Option<Query> {
     let mut sources = Vec::new();
     let mut values: Vec<Value> = Vec::new();
     if let Some(search) = &filter.search {

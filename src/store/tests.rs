@@ -18,6 +18,7 @@ use crate::domain::scratch::Scratch;
 use crate::domain::time::{Period, Timestamp};
 
 mod owner;
+mod scale;
 
 const DAY_MS: i64 = 86_400_000;
 const NOW: Timestamp = Timestamp::from_ms(20_000 * DAY_MS + 1000);

@@ -49,6 +49,9 @@ mod old_defects;
 mod regression;
 mod shutdown;
 
+// What the owner sees.
+mod owner_lists;
+
 // The program and its source.
 mod cli;
 mod tidy;
