@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::accept::Accepted;
 use super::budget::estimated_tokens;
-use super::unknown::{is_unknown, offers_lead};
+use super::unknown::{is_unanswered, offers_lead};
 use super::{Chat, Prices, Remaining};
 use crate::clock;
 use crate::domain::agent::Agent;
@@ -96,7 +96,7 @@ impl Chat {
             agent: speaker.agent,
             question: question.id,
             id: answer_id,
-            is_unanswered: is_unknown(&accepted.agent, &content),
+            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             first_token: turn.spoke_at.get().map(|at| at.saturating_sub(accepted.accepted_at)),
             content,
             status: if outcome.is_ok() { Status::Complete } else { Status::Partial },

@@ -66,11 +66,10 @@ const PHRASES: [&str; 54] = [
 
 /// False while the agent has no form to offer.
 pub(super) fn offers_lead(agent: &Agent, answer: &str) -> bool {
-    agent.appearance.lead_form.enabled && is_unknown(agent, answer)
+    agent.appearance.lead_form.enabled && is_unanswered(agent, answer)
 }
 
-/// In the agent's own words or in others.
-pub(super) fn is_unknown(agent: &Agent, answer: &str) -> bool {
+pub(super) fn is_unanswered(agent: &Agent, answer: &str) -> bool {
     let own = agent.unknown_answer.as_deref().unwrap_or_else(|| unknown_in(&agent.appearance.language));
     answer.trim() == own || does_not_know(answer)
 }
@@ -135,7 +134,7 @@ mod tests {
         let mut agent = sample();
         agent.unknown_answer = Some("Ask the desk.".into());
         assert!(!offers_lead(&agent, "I don't know."));
-        assert!(is_unknown(&agent, "I don't know.") && is_unknown(&agent, "Ask the desk."));
+        assert!(is_unanswered(&agent, "I don't know.") && is_unanswered(&agent, "Ask the desk."));
         agent.appearance.lead_form.enabled = true;
         assert!(offers_lead(&agent, "I don't know."));
         assert!(offers_lead(&agent, "Ask the desk."));

@@ -51,7 +51,9 @@ impl Store {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // Who may only read leaves the log's files behind.
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "query_only", true)?;
         if connection.table_exists(None, "paused_agents")? { paused(&connection) } else { Ok(Vec::new()) }
     }
 }

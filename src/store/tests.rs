@@ -372,6 +372,23 @@ fn an_agent_is_paused_for_all_who_have_the_file_open_until_it_is_resumed() {
 }
 
 #[test]
+fn a_look_at_who_is_paused_leaves_the_folder_as_it_was() {
+    let scratch = Scratch::new();
+    let folder = settings(&scratch).folder;
+    assert_eq!(Store::paused_agents_in(&folder).unwrap(), []);
+    assert!(!folder.exists());
+    let store = open(&scratch);
+    store.pause_agent(&agent("demo"), NOW).wait().unwrap();
+    let paused = [PausedAgent { id: agent("demo"), since: NOW }];
+    assert_eq!(Store::paused_agents_in(&folder).unwrap(), paused, "while it is open elsewhere");
+    store.close();
+    drop(store);
+    assert_eq!(Store::paused_agents_in(&folder).unwrap(), paused);
+    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [FILE_NAME]);
+}
+
+#[test]
 fn a_lead_is_one_row_for_each_agent_and_address_however_many_come_at_once() {
     let scratch = Scratch::new();
     let store = open(&scratch);

@@ -87,7 +87,7 @@ inBrowser("an agent that has answered all that it may says until when", spent, a
   await widget.open();
   await widget.ask("Hello?");
   await widget.alert.waitFor();
-  assert.match(await widget.alert.innerText(), /for today.* \d+ (hours?|minutes?|seconds?)\b/);
+  assert.match(await widget.alert.innerText(), /for now.* \d+ (hours?|minutes?|seconds?)\b/);
   assert.deepEqual(model.questions, []);
 });
 

@@ -49,6 +49,8 @@ fn help_and_version_are_as_people_expect() {
         "serve",
         "check",
         "origin",
+        "pause",
+        "resume",
         "token",
         "--config",
         "--listen",

@@ -187,6 +187,26 @@ fn an_agents_day_is_not_given_out_twice_and_lasts_as_long_as_it_is_said_to() {
 }
 
 #[test]
+fn a_month_goes_on_over_midnight_and_over_a_restart_and_lasts_as_long_as_it_is_said_to() {
+    let clock = Clock::at("12:00:00");
+    let mut site = site(&clock, |config| {
+        config.agent("demo").budget("agent_tokens_per_month = 2000");
+    });
+    site.model.always_reports(100, 800);
+    spend(&site);
+    clock.set_on(29, "12:00:00");
+    spend(&site);
+    assert_eq!(silent_for(&site), DAY + DAY / 2, "until July");
+    clock.set_on(30, "23:59:58");
+    assert_eq!(silent_for(&site), 2);
+    site.kill_and_restart();
+    assert_eq!(silent_for(&site), 2);
+    // As libfaketime reads it, the first of July.
+    clock.set_on(31, "00:00:00");
+    site.init("demo").ask("Hello").done();
+}
+
+#[test]
 fn a_clock_that_was_wrong_by_weeks_silences_an_agent_until_tomorrow_is_over_at_most() {
     let clock = Clock::at("12:00:00");
     let site = spendthrift(&clock);

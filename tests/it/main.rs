@@ -10,6 +10,7 @@ mod support;
 // The contract, section by section.
 mod agent_config;
 mod budgets;
+mod ceilings;
 mod check;
 mod cors;
 mod demo_page;
@@ -54,4 +55,5 @@ mod owner_lists;
 
 // The program and its source.
 mod cli;
+mod pause;
 mod tidy;
