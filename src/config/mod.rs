@@ -8,6 +8,7 @@
 mod agents;
 mod cards;
 mod complaint;
+mod credential;
 mod lead_form;
 mod leak;
 mod models;
