@@ -15,6 +15,7 @@ mod model;
 mod server;
 mod store;
 mod token;
+mod webhook;
 mod widget;
 
 /// Runs the command of this process's arguments.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::accept::Accepted;
 use super::budget::estimated_tokens;
-use super::unknown::offers_lead;
+use super::unknown::{is_unanswered, offers_lead};
 use super::{Chat, Remaining};
 use crate::clock;
 use crate::domain::agent::Agent;
@@ -88,6 +88,7 @@ impl Chat {
         let (outcome, usage) = conclude(asked, turn.ended.take(), accepted.input_tokens, &content);
         let charged_tokens = accepted.charged_before + usage.total();
         let answer = Answer {
+            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             conversation: speaker.conversation,
             agent: speaker.agent,
             question: question.id,
@@ -100,7 +101,7 @@ impl Chat {
             created_at: clock::now(),
             charged_tokens,
         };
-        let stored = self.store.finish_answer(answer.clone()).wait();
+        let stored = self.store.finish_answer(answer.clone(), accepted.subscribers).wait();
         if let Err(error) = &stored {
             tracing::warn!(%error, "an answer could not be stored");
         }

@@ -25,15 +25,18 @@ pub(crate) use generate::{Done, Emit, Failure, Started, TurnEvent};
 
 use crate::domain::agent::Agent;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Subscribers;
 use crate::model::Chain;
 use crate::store::{Store, StoreError};
 
-/// An agent and the models that answer for it, as one configuration says.
+/// An agent, the models that answer for it and the webhooks that are told of it, as one configuration says.
 pub(crate) struct Assistant {
     pub(crate) agent: Arc<Agent>,
     pub(crate) chain: Arc<Chain>,
     /// Tokens of FAQ and history that the models of the chain may be sent.
     pub(crate) context_tokens: u32,
+    /// Who is told of what visitors leave and ask.
+    pub(crate) subscribers: Subscribers,
 }
 
 /// Everything about turns that outlives one of them.

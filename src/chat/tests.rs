@@ -42,6 +42,7 @@ impl Room {
                 agent,
                 chain: Arc::new(Chain::new(vec![Arc::new(Link::builtin())])),
                 context_tokens: 0,
+                subscribers: Subscribers::default(),
             },
             store,
             speaker,

@@ -66,8 +66,12 @@ const PHRASES: [&str; 54] = [
 
 /// False while the agent has no form to offer.
 pub(super) fn offers_lead(agent: &Agent, answer: &str) -> bool {
+    agent.appearance.lead_form.enabled && is_unanswered(agent, answer)
+}
+
+pub(super) fn is_unanswered(agent: &Agent, answer: &str) -> bool {
     let own = agent.unknown_answer.as_deref().unwrap_or_else(|| unknown_in(&agent.appearance.language));
-    agent.appearance.lead_form.enabled && (answer.trim() == own || does_not_know(answer))
+    answer.trim() == own || does_not_know(answer)
 }
 
 fn does_not_know(answer: &str) -> bool {

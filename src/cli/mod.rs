@@ -5,6 +5,7 @@ mod check;
 mod origin;
 mod serve;
 mod token;
+mod webhook;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -47,6 +48,11 @@ enum Command {
         /// The agent's id
         agent: String,
     },
+    /// Test webhooks, list what they were told, and tell them again
+    Webhook {
+        #[command(subcommand)]
+        command: webhook::Command,
+    },
 }
 
 #[derive(Args)]
@@ -75,6 +81,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
         Command::Token { agent } => token::run(&options, &agent),
+        Command::Webhook { command } => webhook::run(&options, &command),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `widget.toml` and what overrides it, checked: a [`Config`] is valid and never changes, a reload makes another.
 //!
 //! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
-//! stands in one place: where its key is read. `server`, `models`, `agents`, `theme`, `lead_form`, `rules`, `cards` and
-//! `strings` read one part of the file each; `section` and `value` are the cursor that they read with. Knows the settings
-//! of other rooms and none of their work; made by `cli` and `server`, read by `api`.
+//! stands in one place: where its key is read. `server`, `models`, `agents`, `theme`, `lead_form`, `rules`, `cards`,
+//! `strings` and `webhooks` read one part of the file each; `section` and `value` are the cursor that they read with. Knows
+//! the settings of other rooms and none of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
 mod cards;
@@ -24,6 +24,7 @@ mod theme;
 mod units;
 mod urls;
 mod value;
+mod webhooks;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -39,7 +40,7 @@ use crate::config::section::Section;
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
 use crate::limiter::Rate;
-use crate::{http, log, model, store};
+use crate::{http, log, model, store, webhook};
 
 pub(crate) use crate::config::complaint::Complaints;
 pub(crate) use crate::config::secret::{SecretError, token_keys};
@@ -67,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) models: Vec<model::Settings>,
     /// In the file's order; at least one; no two with one id.
     pub(crate) agents: Vec<Arc<Agent>>,
+    /// In the file's order; no two with one name.
+    pub(crate) webhooks: Vec<webhook::Settings>,
     /// What is allowed and probably not wanted: one line each, to be shown at start.
     pub(crate) warnings: Vec<String>,
 }
@@ -175,6 +178,7 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         .unwrap_or(24 * HOUR);
     let models = models::read(file, surroundings);
     let agents = agents::read(file, &models.names, surroundings);
+    let webhooks = webhooks::read(file, surroundings);
     Config {
         source: path.to_owned(),
         http: server.http,
@@ -186,6 +190,7 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         resume_window,
         models: models.settings,
         agents,
+        webhooks,
         warnings: Vec::new(),
     }
 }

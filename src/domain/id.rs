@@ -84,7 +84,15 @@ uuid_id!(
     /// A stored telemetry event.
     EventId
 );
-made_at_a_time!(ConversationId, MessageId, LeadId, EventId);
+uuid_id!(
+    /// Something that webhooks are told of: the same for all of them.
+    OccurrenceId
+);
+uuid_id!(
+    /// One thing that one webhook is told: the same at each attempt.
+    DeliveryId
+);
+made_at_a_time!(ConversationId, MessageId, LeadId, EventId, OccurrenceId, DeliveryId);
 
 /// Those that come back in a request or a token.
 macro_rules! read_from_text {
@@ -112,8 +120,8 @@ macro_rules! read_from_storage {
     )*};
 }
 
-read_from_text!(VisitorId, ConversationId);
-read_from_storage!(ConversationId, MessageId, LeadId);
+read_from_text!(VisitorId, ConversationId, DeliveryId);
+read_from_storage!(ConversationId, MessageId, LeadId, OccurrenceId, DeliveryId);
 
 impl VisitorId {
     /// A new UUIDv4: 122 random bits from the operating system.

@@ -11,6 +11,7 @@ pub(crate) mod event;
 pub(crate) mod fuzzing;
 pub(crate) mod id;
 pub(crate) mod lead;
+pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod pieces;
 #[cfg(test)]
@@ -18,3 +19,4 @@ pub(crate) mod scratch;
 pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod webhook;

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::conversations::{Speaker, touch};
-use super::{Commit, Store, StoreError, budgets};
+use super::{Commit, Store, StoreError, budgets, webhooks};
 use crate::domain::conversation::{FinishReason, Message, Page, Question, Role, Status, Usage};
 use crate::domain::id::{AgentId, ConversationId, MessageId};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Occasion, Subscribers};
 
 /// A visitor's message, to be stored with what is reserved for its answer.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Answer {
     pub(crate) created_at: Timestamp,
     /// What the question has cost in all: replaces what was reserved for it.
     pub(crate) charged_tokens: u64,
+    /// It says that it does not know.
+    pub(crate) is_unanswered: bool,
 }
 
 /// A question that the client sent before, under the same id of its own.
@@ -145,14 +148,18 @@ impl Store {
         })
     }
 
-    /// Stores an answer and settles what its question cost, on the day on which it was asked.
-    pub(crate) fn finish_answer(&self, answer: Answer) -> Commit<()> {
-        self.write(move |connection| {
+    /// Stores an answer and settles what its question cost, on the day on which it was asked. The webhooks of
+    /// `subscribers` are told of one that does not know.
+    pub(crate) fn finish_answer(&self, answer: Answer, subscribers: Subscribers) -> Commit<()> {
+        let bell = self.bell_for(&subscribers, &[Occasion::ConversationUnanswered]).filter(|_| answer.is_unanswered);
+        let work = move |connection: &Connection| {
             if !answer.content.is_empty() {
                 insert_answer(connection, &answer)?;
+                webhooks::tell_of_unanswered(connection, &subscribers, &answer)?;
             }
             settle(connection, &answer)
-        })
+        };
+        self.write(work).then_ring(bell)
     }
 }
 

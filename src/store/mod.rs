@@ -7,6 +7,7 @@
 //!
 //! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
 
+mod bell;
 mod budgets;
 mod conversations;
 mod events;
@@ -15,6 +16,7 @@ mod health;
 mod leads;
 mod messages;
 mod schema;
+mod webhooks;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -29,10 +31,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use scheduled_thread_pool::ScheduledThreadPool;
 
+pub(crate) use bell::Bell;
 pub(crate) use conversations::{Resume, Speaker};
 pub(crate) use events::Stored;
 pub(crate) use faq::{FaqHit, FaqIndex};
 pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
+pub(crate) use webhooks::{Delivery, Due, Ended, Pending, Replayed};
 pub(crate) use writer::Commit;
 
 use crate::clock;
@@ -56,6 +60,13 @@ pub(crate) struct Settings {
     pub(crate) readers: u32,
     /// With less than this free, events are refused while messages and leads still work.
     pub(crate) free_disk_floor_bytes: u64,
+}
+
+impl Settings {
+    /// The database's file, whether it is there or not.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
+    }
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -117,13 +128,14 @@ struct Inner {
     writer: Writer,
     disk: DiskFloor,
     health: Health,
+    deliveries: Bell,
 }
 
 impl Store {
     /// Opens the database of the folder, or makes it, and brings its schema up to date.
     pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&settings.folder)?;
-        let path = settings.folder.join(FILE_NAME);
+        let path = settings.database();
         // SQLite would make it readable for all; a link in its place could lead anywhere.
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;
@@ -134,6 +146,7 @@ impl Store {
             writer: Writer::start(connection)?,
             disk: DiskFloor::new(settings),
             health: Health::watch(&path)?,
+            deliveries: Bell::default(),
             path,
         })))
     }
