@@ -28,6 +28,9 @@ mod stream;
 mod tls;
 mod tokens;
 
+// For the owner.
+mod webhooks;
+
 // What can go wrong.
 mod behind_nginx;
 mod clients_vanish;
