@@ -18,6 +18,7 @@ mod model;
 mod server;
 mod store;
 mod token;
+mod webhook;
 mod widget;
 
 /// Runs the command of this process's arguments.

@@ -1,7 +1,8 @@
 //! The one composition root: builds every room from the configuration, runs them, and stops them in order.
 //!
 //! Stopping: the front closes its listener and the idle connections; running answers have `shutdown_grace` to end; what
-//! still runs then fails as shutting down and is stored as partial; the writer commits what has queued and closes.
+//! still runs then fails as shutting down and is stored as partial; the webhook that is being told has a few seconds; the
+//! writer commits what has queued and closes.
 
 use std::collections::HashMap;
 use std::io;
@@ -27,6 +28,7 @@ use crate::janitor::Janitor;
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
+use crate::webhook::{self, Sender};
 
 /// How long an answer that was told to stop may take to be stored.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -63,6 +65,7 @@ pub(crate) struct Server {
     admin: Arc<Admin>,
     /// The admin page's own, if it has one.
     admin_front: Option<Front>,
+    sender: Arc<Sender>,
     shutdown_grace: Duration,
     /// Heard from the start: who reads that the server listens may signal it at once.
     signals: Signals,
@@ -83,6 +86,7 @@ impl Server {
         let places = Places::new(config.http.generations);
         let shutdown_grace = config.shutdown_grace;
         let own_origins = own_origins(&config, front.local_addr());
+        let sender = Arc::new(Sender::start(store.clone(), &config.webhooks)?);
         let snapshot = snapshot(config, own_origins, None).map_err(storage)?;
         let admin = Arc::new(Admin::new(store.clone()));
         let app = Arc::new(App {
@@ -94,7 +98,7 @@ impl Server {
             front: front.handle(),
         });
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-        Ok(Self { front, app, admin, admin_front, shutdown_grace, signals })
+        Ok(Self { front, app, admin, admin_front, sender, shutdown_grace, signals })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -117,10 +121,10 @@ impl Server {
 
     /// Serves until a signal says to stop and everything has ended.
     pub(crate) fn run(self, reload: Reload) -> io::Result<()> {
-        let Self { front, app, admin, admin_front, shutdown_grace, signals } = self;
+        let Self { front, app, admin, admin_front, sender, shutdown_grace, signals } = self;
         std::thread::Builder::new().name("signals".into()).spawn({
-            let app = app.clone();
-            move || obey(signals, &app, &reload, shutdown_grace)
+            let (app, sender) = (app.clone(), sender.clone());
+            move || obey(signals, &app, &sender, &reload, shutdown_grace)
         })?;
         let has_own_front = admin_front.is_some();
         let admin_running = admin_front.map(|front| run_admin(front, &admin, &app)).transpose()?;
@@ -136,6 +140,7 @@ impl Server {
                 }
             }
         })?;
+        sender.stop();
         // Last, so that the owner may watch how the rest ends.
         if let Some((handle, thread)) = admin_running {
             handle.drain();
@@ -178,11 +183,11 @@ fn run_admin(front: Front, admin: &Arc<Admin>, app: &Arc<App>) -> io::Result<(Fr
 }
 
 /// What the signals ask for. The second that asks to stop is obeyed at once.
-fn obey(mut signals: Signals, app: &Arc<App>, reload: &Reload, shutdown_grace: Duration) {
+fn obey(mut signals: Signals, app: &Arc<App>, sender: &Sender, reload: &Reload, shutdown_grace: Duration) {
     let mut is_stopping = false;
     for signal in signals.forever() {
         match signal {
-            SIGHUP => reload_into(app, reload),
+            SIGHUP => reload_into(app, sender, reload),
             _ if is_stopping => {
                 tracing::warn!("stopped at once, by a second signal");
                 std::process::exit(1);
@@ -217,7 +222,7 @@ fn end_generations(app: &App, shutdown_grace: Duration) {
 }
 
 /// Takes a new configuration over whole, or stays with the old one.
-fn reload_into(app: &App, reload: &Reload) {
+fn reload_into(app: &App, sender: &Sender, reload: &Reload) {
     let config = match reload() {
         Ok(config) => config,
         Err(complaints) => {
@@ -236,6 +241,8 @@ fn reload_into(app: &App, reload: &Reload) {
     match snapshot(config, old.own_origins.clone(), Some(&old)) {
         Ok(new) => {
             let agents = new.config.agents.len();
+            // First: what is written for a webhook that is new must not be taken for one of none.
+            sender.configure(&new.config.webhooks);
             *app.snapshot.write() = Arc::new(new);
             tracing::info!(agents, "widget.toml reloaded");
         }
@@ -284,6 +291,7 @@ fn assistant(agent: &Arc<Agent>, config: &Config, links: &HashMap<String, Arc<Li
         context_tokens: context_tokens.unwrap_or(0),
         prices: Prices::new(config.prices.iter().filter(|(name, _)| agent.models.contains(name)).cloned().collect()),
         all_agents: config.all_agents,
+        subscribers: webhook::subscribers(&config.webhooks, agent.id()),
     }
 }
 

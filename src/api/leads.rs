@@ -38,7 +38,8 @@ pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
         lead.consent.filter(|is_given| *is_given).and(visit.assistant.agent.appearance.lead_form.consent.clone());
     let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
     let email = lead.email.as_str().to_owned();
-    let stored = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now).wait()?;
+    let subscribers = visit.assistant.subscribers.clone();
+    let stored = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, subscribers, ctx.now).wait()?;
     let answer = Answer {
         lead: Lead {
             id: stored.id,

@@ -30,10 +30,11 @@ use crate::domain::agent::Agent;
 use crate::domain::id::ConversationId;
 use crate::domain::money::Ceilings;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Subscribers;
 use crate::model::Chain;
 use crate::store::{Store, StoreError};
 
-/// An agent and the models that answer for it, as one configuration says.
+/// An agent, the models that answer for it and the webhooks that are told of it, as one configuration says.
 pub(crate) struct Assistant {
     pub(crate) agent: Arc<Agent>,
     pub(crate) chain: Arc<Chain>,
@@ -42,6 +43,8 @@ pub(crate) struct Assistant {
     pub(crate) prices: Prices,
     /// What all agents together may use.
     pub(crate) all_agents: Ceilings,
+    /// Who is told of what visitors leave and ask.
+    pub(crate) subscribers: Subscribers,
 }
 
 /// Everything about turns that outlives one of them.

@@ -12,6 +12,7 @@ mod serve;
 mod stats;
 mod table;
 mod token;
+mod webhook;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -79,6 +80,11 @@ enum Command {
     Events(stats::EventsCommand),
     /// Print each day's figures: conversations, leads, tokens, cost, refusals
     Stats(stats::Days),
+    /// Test webhooks, list what they were told, and tell them again
+    Webhook {
+        #[command(subcommand)]
+        command: webhook::Command,
+    },
 }
 
 #[derive(Args)]
@@ -114,6 +120,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Conversations(command) => code(conversations::run(&options, &command)),
         Command::Events(command) => code(stats::events(&options, &command)),
         Command::Stats(days) => code(stats::run(&options, &days)),
+        Command::Webhook { command } => webhook::run(&options, &command),
     }
 }
 

@@ -2,14 +2,15 @@
 //!
 //! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
 //! stands in one place: where its key is read. `server`, `models`, `agents`, `budget`, `ceilings`, `theme`, `lead_form`,
-//! `rules`, `cards` and `strings` read one part of the file each; `section` and `value` are the cursor that they read with. Knows the settings
-//! of other rooms and none of their work; made by `cli` and `server`, read by `api`.
+//! `rules`, `cards`, `strings` and `webhooks` read one part of the file each; `section` and `value` are the cursor that they
+//! read with. Knows the settings of other rooms and none of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
 mod budget;
 mod cards;
 mod ceilings;
 mod complaint;
+mod credential;
 mod lead_form;
 mod leak;
 mod models;
@@ -26,6 +27,7 @@ mod theme;
 mod units;
 mod urls;
 mod value;
+mod webhooks;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -42,7 +44,7 @@ use crate::domain::agent::Agent;
 use crate::domain::money::{Ceilings, Currency, Price};
 use crate::domain::origin::Origin;
 use crate::limiter::Rate;
-use crate::{http, log, model, store};
+use crate::{http, log, model, store, webhook};
 
 pub(crate) use crate::config::complaint::Complaints;
 pub(crate) use crate::config::secret::{SecretError, token_keys};
@@ -79,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) all_agents: Ceilings,
     /// In the file's order; at least one; no two with one id.
     pub(crate) agents: Vec<Arc<Agent>>,
+    /// In the file's order; no two with one name.
+    pub(crate) webhooks: Vec<webhook::Settings>,
     /// What is allowed and probably not wanted: one line each, to be shown at start.
     pub(crate) warnings: Vec<String>,
 }
@@ -194,6 +198,7 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
     let currency = ceilings::read_currency(&ceiling);
     let all_agents = ceilings::read(&ceiling, &ceilings::OF_ALL, &Ceilings::default());
     ceilings::check(&ceiling, &all_agents, &agents, &models, surroundings.notes);
+    let webhooks = webhooks::read(file, surroundings);
     Config {
         source: path.to_owned(),
         http: server.http,
@@ -210,6 +215,7 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         currency,
         all_agents,
         agents,
+        webhooks,
         warnings: Vec::new(),
     }
 }

@@ -84,7 +84,15 @@ uuid_id!(
     /// A stored telemetry event.
     EventId
 );
-made_at_a_time!(ConversationId, MessageId, LeadId, EventId);
+uuid_id!(
+    /// Something that webhooks are told of: the same for all of them.
+    OccurrenceId
+);
+uuid_id!(
+    /// One thing that one webhook is told: the same at each attempt.
+    DeliveryId
+);
+made_at_a_time!(ConversationId, MessageId, LeadId, EventId, OccurrenceId, DeliveryId);
 
 /// Those that come back in a request or a token.
 macro_rules! read_from_text {
@@ -112,8 +120,8 @@ macro_rules! read_from_storage {
     )*};
 }
 
-read_from_text!(VisitorId, ConversationId, LeadId);
-read_from_storage!(VisitorId, ConversationId, MessageId, LeadId, EventId);
+read_from_text!(VisitorId, ConversationId, LeadId, DeliveryId);
+read_from_storage!(VisitorId, ConversationId, MessageId, LeadId, EventId, OccurrenceId, DeliveryId);
 
 impl LeadId {
     /// What every id of this moment or later sorts after: for finding leads by their time.

@@ -13,6 +13,7 @@ pub(crate) mod id;
 pub(crate) mod lead;
 pub(crate) mod lead_values;
 pub(crate) mod money;
+pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod pieces;
 #[cfg(test)]
@@ -21,3 +22,4 @@ pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod time;
 pub(crate) mod visitor;
+pub(crate) mod webhook;

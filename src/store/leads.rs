@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::conversations::{Speaker, touch};
-use super::{Commit, Store, StoreError, consents, day_counts};
+use super::{Commit, Store, StoreError, consents, day_counts, webhooks};
 use crate::domain::id::{LeadId, VisitorId};
 use crate::domain::lead::{FIELDS_MAX, LeadSource, NewLead, StoredLead};
 use crate::domain::lead_values::Step;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{self, Occasion, Subscribers};
 
 /// All of a lead that may be overwritten, as a JSON object.
 macro_rules! values {
@@ -21,25 +22,40 @@ macro_rules! values {
 
 impl Store {
     /// Stores a lead, or brings the one with this address up to date: what came overwrites, what did not come stays.
-    /// `id` is for a new one.
+    /// `id` is for a new one. The webhooks of `subscribers` are told of it, unless nothing is other than before.
     pub(crate) fn upsert_lead(
         &self,
         speaker: Speaker,
         id: LeadId,
         lead: NewLead,
+        subscribers: Subscribers,
         now: Timestamp,
     ) -> Commit<StoredLead> {
-        self.write(move |connection| {
+        let bell = self.bell_for(&subscribers, &[Occasion::LeadCaptured, Occasion::LeadUpdated]);
+        let work = move |connection: &Connection| {
             touch(connection, &speaker, now)?;
             let consent_version = match &lead.consent_text {
                 Some(text) => Some(consents::version(connection, &speaker.agent, text, now)?),
                 None => None,
             };
-            match stored(connection, &speaker, &lead)? {
-                Some(old) => update(connection, &speaker, &old, &lead, consent_version, now),
+            let old = stored(connection, &speaker, &lead)?;
+            let result = match &old {
+                Some(old) => update(connection, &speaker, old, &lead, consent_version, now),
                 None => insert(connection, &speaker, id, &lead, consent_version, now),
+            }?;
+            let occasion = match old {
+                None => Some(Occasion::LeadCaptured),
+                Some(old) => {
+                    let new = stored(connection, &speaker, &lead)?;
+                    new.is_some_and(|new| new.values != old.values).then_some(Occasion::LeadUpdated)
+                }
+            };
+            if let Some(occasion) = occasion {
+                webhooks::tell_of_lead(connection, &subscribers, occasion, &speaker, result.id, now)?;
             }
-        })
+            Ok(result)
+        };
+        self.write(work).then_ring(bell)
     }
 }
 
@@ -181,6 +197,30 @@ fn update(
             now.ms(),
         ])?;
     Ok(StoredLead { id: old.id, created: false, created_at: old.created_at, updated_at: now })
+}
+
+/// The lead as a receiver is told of it.
+pub(super) fn told(connection: &Connection, id: LeadId) -> Result<webhook::Lead, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "select email, name, phone, company, message, fields, consent, source, page_url, created_at_ms, updated_at_ms
+         from leads where id = ?1",
+    )?;
+    Ok(statement.query_row([id.as_bytes()], |row| {
+        Ok(webhook::Lead {
+            id,
+            email: row.get(0)?,
+            name: row.get(1)?,
+            phone: row.get(2)?,
+            company: row.get(3)?,
+            message: row.get(4)?,
+            fields: serde_json::from_str(row.get_ref(5)?.as_str()?).unwrap_or_default(),
+            consent: row.get(6)?,
+            source: row.get(7)?,
+            page_url: row.get(8)?,
+            created_at: Timestamp::from_ms(row.get(9)?),
+            updated_at: Timestamp::from_ms(row.get(10)?),
+        })
+    })?)
 }
 
 /// The new fields, and of the old ones as many as the limit leaves room for.

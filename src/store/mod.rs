@@ -8,6 +8,7 @@
 //! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
 
 mod admin;
+mod bell;
 mod budgets;
 mod consents;
 mod conversation_list;
@@ -31,6 +32,7 @@ mod refusals;
 mod retention;
 mod schema;
 mod visitors;
+mod webhooks;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -45,6 +47,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use scheduled_thread_pool::ScheduledThreadPool;
 
+pub(crate) use bell::Bell;
 pub(crate) use conversation_list::{ConversationFilter, ConversationKey, ConversationPage, ConversationRow};
 pub(crate) use conversation_view::{ConversationView, SaidMessage, SeenEvent};
 pub(crate) use conversations::{Resume, Speaker};
@@ -58,6 +61,7 @@ pub(crate) use overview::{
 };
 pub(crate) use refusals::{OTHERS as OTHER_ORIGINS, Refusals};
 pub(crate) use retention::{Enforced, Expired, Retention};
+pub(crate) use webhooks::{Delivery, Due, Ended, Pending, Replayed};
 pub(crate) use writer::Commit;
 
 use crate::clock;
@@ -81,6 +85,13 @@ pub(crate) struct Settings {
     pub(crate) readers: u32,
     /// With less than this free, events are refused while messages and leads still work.
     pub(crate) free_disk_floor_bytes: u64,
+}
+
+impl Settings {
+    /// The database's file, whether it is there or not.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
+    }
 }
 
 #[derive(Clone, Debug, thiserror::Error)]
@@ -149,13 +160,14 @@ struct Inner {
     disk: DiskFloor,
     health: Health,
     refusals: Refusals,
+    deliveries: Bell,
 }
 
 impl Store {
     /// Opens the database of the folder, or makes it, and brings its schema up to date.
     pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&settings.folder)?;
-        let path = settings.folder.join(FILE_NAME);
+        let path = settings.database();
         // SQLite would make it readable for all; a link in its place could lead anywhere.
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;
@@ -189,6 +201,7 @@ impl Store {
             disk: DiskFloor::new(settings),
             health,
             refusals: Refusals::default(),
+            deliveries: Bell::default(),
             path,
         })))
     }

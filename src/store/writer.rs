@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 
 use super::StoreError;
+use super::bell::Bell;
 
 /// Writes that may wait; more are refused as busy.
 const QUEUE_MAX: usize = 4096;
@@ -25,12 +26,21 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// A write on its way to the disk.
 #[must_use = "a write is not stored before its commit was waited for"]
-pub(crate) struct Commit<T>(Receiver<Result<T, StoreError>>);
+pub(crate) struct Commit<T>(Receiver<Result<T, StoreError>>, Option<Bell>);
 
 impl<T> Commit<T> {
     /// Blocks until the commit is on the disk, or has failed.
     pub(crate) fn wait(self) -> Result<T, StoreError> {
-        self.0.recv().unwrap_or(Err(StoreError::Closed))
+        let result = self.0.recv().unwrap_or(Err(StoreError::Closed));
+        if let (Ok(_), Some(bell)) = (&result, self.1) {
+            bell.ring();
+        }
+        result
+    }
+
+    /// The same commit, which rings this bell once it is on the disk.
+    pub(super) fn then_ring(self, bell: Option<Bell>) -> Self {
+        Self(self.0, bell)
     }
 }
 
@@ -81,12 +91,12 @@ impl Writer {
             None => Err(TrySendError::Disconnected(job)),
         };
         let refusal = match sent {
-            Ok(()) => return Commit(commit),
+            Ok(()) => return Commit(commit, None),
             Err(TrySendError::Full(_)) => StoreError::Busy,
             Err(TrySendError::Disconnected(_)) => StoreError::Closed,
         };
         let _ = refuse.send(Err(refusal));
-        Commit(commit)
+        Commit(commit, None)
     }
 
     /// The same, and the log keeps nothing of what `work` deleted.

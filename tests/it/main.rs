@@ -30,9 +30,10 @@ mod stream;
 mod tls;
 mod tokens;
 
-// The owner's side.
+// For the owner.
 mod admin;
 mod admin_login;
+mod webhooks;
 
 // What can go wrong.
 mod behind_nginx;

@@ -8,12 +8,12 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "admin", "config", "export", "model", "store", "widget"]),
-    ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store"]),
+    ("cli", &["server", "admin", "config", "export", "model", "store", "webhook", "widget"]),
+    ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store", "webhook"]),
     ("janitor", &["store"]),
     ("export", &["store"]),
     ("api", &["chat", "config", "http", "model", "store", "widget"]),
@@ -21,12 +21,13 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("chat", &["model", "store"]),
     ("model", &[]),
     ("store", &[]),
+    ("webhook", &["store"]),
     ("http", &[]),
     ("widget", &[]),
 ];
 
 /// The configuration hands each room its own settings.
-const CONFIG_NAMES: [&str; 3] = ["http", "model", "store"];
+const CONFIG_NAMES: [&str; 4] = ["http", "model", "store", "webhook"];
 
 /// Named by all; they name only each other.
 const COMMON: [&str; 5] = ["domain", "token", "limiter", "clock", "log"];
