@@ -24,6 +24,7 @@ mod session;
 mod show;
 mod spending;
 mod style;
+mod webhooks;
 
 use std::io::Write;
 use std::sync::Arc;

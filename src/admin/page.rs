@@ -76,7 +76,7 @@ fn notice(code: &str) -> Option<&'static str> {
         "deleted" => "The conversation was deleted, with its messages and events.",
         "paused" => "The agent is paused: it asks no model until you resume it.",
         "resumed" => "The agent answers again.",
-        "replayed" => "The delivery will be tried again at once.",
+        "replayed" => "It is tried again at once.",
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! Every page, in one column.
 
-use super::{Ctx, Outcome, Refusal, conversations, leads, login, overview, retention, spending};
+use super::{Ctx, Outcome, Refusal, conversations, leads, login, overview, retention, spending, webhooks};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, Refusal>;
 
@@ -36,6 +36,9 @@ fn route(parts: &[&str]) -> Option<Route> {
         ["leads"] => get("/admin/leads", leads::list),
         ["leads", "export.csv" | "export.jsonl"] => get("/admin/leads/export", leads::export),
         ["leads", _] => both("/admin/leads/ID", leads::one, leads::save),
+        ["webhooks"] => get("/admin/webhooks", webhooks::list),
+        ["webhooks", "replay"] => post("/admin/webhooks/replay", webhooks::replay_all),
+        ["webhooks", _, "replay"] => post("/admin/webhooks/ID/replay", webhooks::replay),
         ["retention"] => get("/admin/retention", retention::show),
         ["logout"] => post("/admin/logout", login::leave),
         _ => None,

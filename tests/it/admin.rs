@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::fake_model::{FakeModel, respond};
 use crate::support::admin::Owner;
 use crate::support::client::{Request, Response};
 use crate::support::db;
@@ -235,4 +236,32 @@ fn the_overview_tells_what_happened_and_what_was_refused() {
     assert!(owner.page("/admin/conversations?unanswered=1").contains("Who will win?"));
     assert!(owner.page("/admin/conversations?q=win").contains("Who will win?"));
     assert!(!owner.page("/admin/conversations?q=lose").contains("Who will win?"));
+}
+
+#[test]
+fn a_delivery_that_was_given_up_is_tried_again_by_its_button() {
+    let receiver = FakeModel::start();
+    receiver.always(|_| respond(200, &[], "thank you"));
+    receiver.script(respond(410, &[], "gone"));
+    let site = Site::with(|config| {
+        config.webhook("crm", &format!("url = {:?}\nallow_private = true\nformat = \"slack\"", receiver.url()));
+    });
+    let owner = Owner::of(&site);
+    site.init("demo").lead(&json!({"email": "ann@example.com"})).expect(201);
+    wait_until("it is given up", || owner.page("/admin/webhooks").contains("Given up"));
+    let page = owner.page("/admin/webhooks");
+    assert!(page.contains("lead.captured") && page.contains("410") && page.contains("crm"), "{page}");
+    assert!(!page.contains(&receiver.url()), "an address may be a key");
+    let (before, _) = page.split_once("/replay\"").expect("a form");
+    let all = before.ends_with("/admin/webhooks");
+    assert!(all, "{page}");
+    let (before, _) = page.rsplit_once("/replay\"").expect("a form of the delivery");
+    let path = format!("{}/replay", before.rsplit('"').next().unwrap());
+    let replayed = owner.post_from("/admin/webhooks", &path, &[]);
+    assert_eq!((replayed.status, replayed.must("Location")), (303, "/admin/webhooks?done=replayed"));
+    wait_until("it is delivered", || owner.page("/admin/webhooks").contains("delivered"));
+    assert_eq!(owner.post_from("/admin/webhooks", &path, &[]).status, 422, "there is nothing to try again");
+    assert_eq!(owner.post_from("/admin/webhooks", "/admin/webhooks/replay", &[]).status, 303);
+    let unknown = "/admin/webhooks/00000000-0000-7000-8000-000000000000/replay";
+    assert_eq!(owner.post_from("/admin/webhooks", unknown, &[]).status, 404);
 }
