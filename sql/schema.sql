@@ -35,11 +35,17 @@ CREATE TABLE conversations (
     agent_id      text not null,
     created_at_ms integer not null,
     active_at_ms  integer not null           -- of the last message, lead or event: what resuming goes by
-) strict, without rowid;
+, began_at_ms integer, is_unanswered integer not null default 0) strict, without rowid;
 
 CREATE INDEX conversations_by_activity on conversations (active_at_ms);
 
+CREATE INDEX conversations_by_beginning on conversations (began_at_ms, id) where began_at_ms is not null;
+
+CREATE INDEX conversations_of_agent on conversations (agent_id, began_at_ms, id) where began_at_ms is not null;
+
 CREATE INDEX conversations_of_visitor on conversations (visitor_id, active_at_ms);
+
+CREATE INDEX conversations_unanswered on conversations (began_at_ms, id) where is_unanswered = 1;
 
 CREATE TABLE day_counts (
     agent_id text not null,
@@ -49,6 +55,8 @@ CREATE TABLE day_counts (
     primary key (agent_id, day, name)
 ) strict, without rowid;
 
+CREATE INDEX day_counts_by_day on day_counts (day);
+
 CREATE TABLE day_refused_origins (
     agent_id text not null,
     day      integer not null,
@@ -56,6 +64,12 @@ CREATE TABLE day_refused_origins (
     count    integer not null,
     primary key (agent_id, day, origin)
 ) strict, without rowid;
+
+CREATE TRIGGER events_lower_marks after delete on events
+begin
+    update marks set seq = (select coalesce(max(seq), 0) from events)
+    where name = 'event_counts' and seq > (select coalesce(max(seq), 0) from events);
+end;
 
 CREATE TABLE events (
     seq             integer not null primary key,
@@ -73,37 +87,50 @@ CREATE TABLE events (
 
 CREATE UNIQUE INDEX events_by_client_id on events (conversation_id, client_id) where client_id is not null;
 
+CREATE INDEX events_of_conversation on events (conversation_id, seq);
+
 CREATE TABLE lead_history (
     seq             integer not null primary key,
     lead_id         blob not null references leads (id) on delete cascade,
     conversation_id blob not null,   -- which conversation overwrote it: another visitor may know the address
     changed_at_ms   integer not null,
     old             text not null    -- the values before, a JSON object
-) strict;
+, visitor_id blob) strict;
 
 CREATE INDEX history_of_lead on lead_history (lead_id, seq);
 
-CREATE TABLE leads (
-    id              blob not null primary key, -- UUIDv7
-    agent_id        text not null,
-    email           text not null,             -- trimmed, lower case, domain in punycode
-    name            text,
-    phone           text,
-    company         text,
-    message         text,
-    fields          text not null default '{}', -- the owner's own fields, a JSON object of strings
-    consent         integer,                    -- 1: given; 0: refused; null: not asked
-    source          text,
-    page_url        text,
-    page_title      text,
-    page_referrer   text,
-    conversation_id blob not null references conversations (id), -- where it was left last
-    created_at_ms   integer not null,
-    updated_at_ms   integer not null, consent_version integer, status text not null default 'new' check (status in ('new', 'contacted', 'won', 'lost')), note text not null default '',
+CREATE INDEX history_of_visitor on lead_history (visitor_id);
+
+CREATE TABLE "leads" (
+    id               blob not null primary key, -- UUIDv7
+    agent_id         text not null,
+    email            text not null,             -- trimmed, lower case, domain in punycode
+    name             text,
+    phone            text,
+    company          text,
+    message          text,
+    fields           text not null default '{}', -- the owner's own fields, a JSON object of strings
+    consent          integer,                    -- 1: given; 0: refused; null: not asked
+    consent_version  integer,                    -- of the text that was agreed to, in consents
+    source           text,
+    page_url         text,
+    page_title       text,
+    page_referrer    text,
+    conversation_id  blob references conversations (id) on delete set null, -- where it was left last
+    first_visitor_id blob,                       -- who left it first; visitors of earlier conversations are not known
+    visitor_id       blob,                       -- who left it last: erased with that visitor
+    created_at_ms    integer not null,
+    updated_at_ms    integer not null, status text not null default 'new' check (status in ('new', 'contacted', 'won', 'lost')), note text not null default '',
     unique (agent_id, email)
 ) strict, without rowid;
 
+CREATE INDEX leads_of_agent on leads (agent_id, id);
+
 CREATE INDEX leads_of_conversation on leads (conversation_id);
+
+CREATE INDEX leads_of_first_visitor on leads (first_visitor_id);
+
+CREATE INDEX leads_of_visitor on leads (visitor_id);
 
 CREATE TABLE marks (
     name text not null primary key, -- of a job that goes through rows in their order
@@ -121,6 +148,22 @@ CREATE TABLE 'message_search_data'(id INTEGER PRIMARY KEY, block BLOB);
 CREATE TABLE 'message_search_docsize'(id INTEGER PRIMARY KEY, sz BLOB);
 
 CREATE TABLE 'message_search_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;
+
+CREATE TRIGGER conversations_begin after insert on messages when new.role = 'user'
+begin
+    update conversations set began_at_ms = new.created_at_ms where id = new.conversation_id and began_at_ms is null;
+end;
+
+CREATE TRIGGER conversations_go_unanswered after insert on messages when new.is_unanswered = 1
+begin
+    update conversations set is_unanswered = 1 where id = new.conversation_id;
+end;
+
+CREATE TRIGGER messages_lower_marks after delete on messages
+begin
+    update marks set seq = (select coalesce(max(seq), 0) from messages)
+    where name in ('message_search', 'message_counts') and seq > (select coalesce(max(seq), 0) from messages);
+end;
 
 CREATE TABLE messages (
     seq               integer not null primary key, -- the order of commits: the order of a conversation
@@ -171,16 +214,18 @@ CREATE TABLE webhook_deliveries (
     event_id           blob not null,                -- UUIDv7; the same for all webhooks that are told of it
     webhook            text not null,                -- its name in widget.toml
     type               text not null,                -- lead.captured, lead.updated, conversation.unanswered, webhook.test
-    payload            text not null,                -- the JSON that is posted, as it was when it happened
+    payload            text not null,                -- what happened, as it was then, in JSON: posted so, or made a chat's message
     visitor_id         blob,                         -- whose data it holds: it is erased with the visitor
     status             text not null default 'pending' check (status in ('pending', 'delivered', 'dead')),
     attempts           integer not null default 0,
-    next_attempt_at_ms integer,                      -- of a pending one
+    next_attempt_at_ms integer,                      -- of a pending one; 0: at once, whatever the clock does
     last_error         text,                         -- of the latest attempt that failed
     created_at_ms      integer not null,
     ended_at_ms        integer                       -- when it was delivered or given up
 ) strict;
 
-CREATE INDEX webhook_deliveries_due on webhook_deliveries (next_attempt_at_ms) where status = 'pending';
+CREATE INDEX webhook_deliveries_due on webhook_deliveries (webhook, next_attempt_at_ms) where status = 'pending';
+
+CREATE INDEX webhook_deliveries_ended on webhook_deliveries (status, ended_at_ms) where ended_at_ms is not null;
 
 CREATE INDEX webhook_deliveries_of_visitor on webhook_deliveries (visitor_id) where visitor_id is not null;

@@ -1,20 +1,24 @@
 //! widgetd: the AI chat widget that a small team hosts itself.
 
+mod admin;
 mod api;
 mod chat;
 mod cli;
 mod clock;
 mod config;
 mod domain;
+mod export;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
+mod janitor;
 mod limiter;
 mod log;
 mod model;
 mod server;
 mod store;
 mod token;
+mod webhook;
 mod widget;
 
 /// Runs the command of this process's arguments.

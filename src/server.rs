@@ -2,36 +2,46 @@
 //!
 //! Stopping: the front closes its listener and the idle connections; running answers have `shutdown_grace` to end; what
 //! still runs then fails as shutting down and is stored as partial. The front returns when the last connection has gone,
-//! so that who has sent a request gets its answer; slow clients are waited for a few seconds at most. Last, the writer
-//! commits what has queued and closes.
+//! so that who has sent a request gets its answer; slow clients are waited for a few seconds at most. The webhook that is
+//! being told has a few seconds too. Last, the writer commits what has queued and closes.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::RwLock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::admin::{self, Admin};
 use crate::api::{self, App, Limits, Places, Snapshot};
 use crate::chat::{Assistant, Chat, Prices};
 use crate::clock;
 use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
-use crate::http::{Front, Permits};
+use crate::http::{self, Front, FrontHandle, Permits};
+use crate::janitor::Janitor;
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
+use crate::webhook::{self, Sender};
 
 /// How long an answer that was told to stop may take to be stored.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// How long clients may take, once no answer is generated any more, to end their requests and to read what was answered.
 /// Longer than a write waits for a lock on the database.
 const CLIENT_GRACE: Duration = Duration::from_secs(3);
+
+/// What the admin page's own address is served with: the owner is few.
+const ADMIN_WORKERS: usize = 4;
+/// A password that is compared, and an export.
+const ADMIN_RESTS: usize = 2;
+const ADMIN_CONNECTIONS: usize = 64;
 
 /// Reads the configuration again, as at start.
 pub(crate) type Reload = Box<dyn Fn() -> Result<Config, Complaints> + Send>;
@@ -56,6 +66,10 @@ pub(crate) enum StartError {
 pub(crate) struct Server {
     front: Front,
     app: Arc<App>,
+    admin: Arc<Admin>,
+    /// The admin page's own, if it has one.
+    admin_front: Option<Front>,
+    sender: Arc<Sender>,
     shutdown_grace: Duration,
     /// Heard from the start: who reads that the server listens may signal it at once.
     signals: Signals,
@@ -72,11 +86,14 @@ impl Server {
         let chat = Chat::new(store.clone(), clock::now()).map_err(storage)?;
         let address = config.http.listen;
         let front = Front::bind(config.http.clone()).map_err(|error| StartError::Listen { address, error })?;
+        let admin_front = config.admin_listen.map(|listen| bind_admin(listen, &config.http)).transpose()?;
         let places = Places::new(config.http.generations);
         let commits = Permits::new(config.http.commits);
         let shutdown_grace = config.shutdown_grace;
         let own_origins = own_origins(&config, front.local_addr());
+        let sender = Arc::new(Sender::start(store.clone(), &config.webhooks)?);
         let snapshot = snapshot(config, own_origins, None).map_err(storage)?;
+        let admin = Arc::new(Admin::new(store.clone()));
         let app = Arc::new(App {
             snapshot: RwLock::new(Arc::new(snapshot)),
             tokens,
@@ -87,11 +104,21 @@ impl Server {
             front: front.handle(),
         });
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-        Ok(Self { front, app, shutdown_grace, signals })
+        Ok(Self { front, app, admin, admin_front, sender, shutdown_grace, signals })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.front.local_addr()
+    }
+
+    /// Where the admin page is, and what is to be said against that; none while it has no password.
+    pub(crate) fn admin_page(&self) -> Option<(String, Option<String>)> {
+        if !self.admin.is_on() {
+            return None;
+        }
+        let config = &self.app.snapshot.read().config;
+        let address = self.admin_front.as_ref().map_or(self.local_addr(), Front::local_addr);
+        Some((format!("http://{address}{}", admin::ROOT), admin::exposure(config)))
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -100,27 +127,73 @@ impl Server {
 
     /// Serves until a signal says to stop and everything has ended.
     pub(crate) fn run(self, reload: Reload) -> io::Result<()> {
-        let Self { front, app, shutdown_grace, signals } = self;
+        let Self { front, app, admin, admin_front, sender, shutdown_grace, signals } = self;
         std::thread::Builder::new().name("signals".into()).spawn({
-            let app = app.clone();
-            move || obey(signals, &app, &reload, shutdown_grace)
+            let (app, sender) = (app.clone(), sender.clone());
+            move || obey(signals, &app, &sender, &reload, shutdown_grace)
         })?;
+        let has_own_front = admin_front.is_some();
+        let admin_running = admin_front.map(|front| run_admin(front, &admin, &app)).transpose()?;
+        let janitor = Janitor::start(app.store.clone())?;
         front.run({
             let app = app.clone();
-            move |request, responder| api::handle(&app, request, responder)
+            move |request, responder| {
+                if !has_own_front && admin::is_wanted(&request) && admin.is_on() {
+                    let snapshot = app.snapshot.read().clone();
+                    admin::handle(&admin, &snapshot.config, &request, responder)
+                } else {
+                    api::handle(&app, request, responder)
+                }
+            }
         })?;
+        sender.stop();
+        // Last, so that the owner may watch how the rest ends.
+        if let Some((handle, thread)) = admin_running {
+            handle.drain();
+            handle.close();
+            let _ = thread.join();
+        }
+        janitor.stop();
         app.store.close();
         tracing::info!("stopped");
         Ok(())
     }
 }
 
+fn bind_admin(listen: SocketAddr, http: &http::Settings) -> Result<Front, StartError> {
+    let settings = http::Settings {
+        listen,
+        workers: ADMIN_WORKERS,
+        generations: ADMIN_RESTS,
+        connections_max: ADMIN_CONNECTIONS,
+        connections_per_address_max: ADMIN_CONNECTIONS,
+        ..http.clone()
+    };
+    Front::bind(settings).map_err(|error| StartError::Listen { address: listen, error })
+}
+
+/// Serves the admin page, and nothing else, on a thread of its own.
+fn run_admin(front: Front, admin: &Arc<Admin>, app: &Arc<App>) -> io::Result<(FrontHandle, JoinHandle<()>)> {
+    let handle = front.handle();
+    let (admin, app) = (admin.clone(), app.clone());
+    let thread = std::thread::Builder::new().name("admin".into()).spawn(move || {
+        let ended = front.run(move |request, responder| {
+            let snapshot = app.snapshot.read().clone();
+            admin::handle_alone(&admin, &snapshot.config, &request, responder)
+        });
+        if let Err(error) = ended {
+            tracing::error!(%error, "the admin page is not served");
+        }
+    })?;
+    Ok((handle, thread))
+}
+
 /// What the signals ask for. The second that asks to stop is obeyed at once.
-fn obey(mut signals: Signals, app: &Arc<App>, reload: &Reload, shutdown_grace: Duration) {
+fn obey(mut signals: Signals, app: &Arc<App>, sender: &Sender, reload: &Reload, shutdown_grace: Duration) {
     let mut is_stopping = false;
     for signal in signals.forever() {
         match signal {
-            SIGHUP => reload_into(app, reload),
+            SIGHUP => reload_into(app, sender, reload),
             _ if is_stopping => {
                 tracing::warn!("stopped at once, by a second signal");
                 std::process::exit(1);
@@ -158,7 +231,7 @@ fn end_generations(app: &App, shutdown_grace: Duration) {
 }
 
 /// Takes a new configuration over whole, or stays with the old one.
-fn reload_into(app: &App, reload: &Reload) {
+fn reload_into(app: &App, sender: &Sender, reload: &Reload) {
     let config = match reload() {
         Ok(config) => config,
         Err(complaints) => {
@@ -167,8 +240,9 @@ fn reload_into(app: &App, reload: &Reload) {
         }
     };
     let old = app.snapshot.read().clone();
-    if config.http != old.config.http || config.storage != old.config.storage {
-        tracing::warn!("[server] and [storage] are read at start only: restart for what was changed there");
+    let admin_moved = config.admin_listen != old.config.admin_listen;
+    if config.http != old.config.http || config.storage != old.config.storage || admin_moved {
+        tracing::warn!("[server], [admin] and [storage] are read at start only: restart for what was changed there");
     }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -176,6 +250,8 @@ fn reload_into(app: &App, reload: &Reload) {
     match snapshot(config, old.own_origins.clone(), Some(&old)) {
         Ok(new) => {
             let agents = new.config.agents.len();
+            // First: what is written for a webhook that is new must not be taken for one of none.
+            sender.configure(&new.config.webhooks);
             *app.snapshot.write() = Arc::new(new);
             tracing::info!(agents, "widget.toml reloaded");
         }
@@ -224,6 +300,7 @@ fn assistant(agent: &Arc<Agent>, config: &Config, links: &HashMap<String, Arc<Li
         context_tokens: context_tokens.unwrap_or(0),
         prices: Prices::new(config.prices.iter().filter(|(name, _)| agent.models.contains(name)).cloned().collect()),
         all_agents: config.all_agents,
+        subscribers: webhook::subscribers(&config.webhooks, agent.id()),
     }
 }
 

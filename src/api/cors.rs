@@ -67,8 +67,9 @@ pub(super) fn preflight(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     if !is_known(ctx.snapshot, origin) {
         return Err(ApiError::PreflightNotAllowed { origin: origin.to_owned() });
     }
+    let methods = if routes::path(ctx.request) == routes::ME { "GET, DELETE" } else { "POST" };
     let response = Response::empty_204()
-        .with_additional_header("Access-Control-Allow-Methods", "POST")
+        .with_additional_header("Access-Control-Allow-Methods", methods)
         .with_additional_header("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID")
         .with_additional_header("Access-Control-Max-Age", "7200");
     Ok(response.into())

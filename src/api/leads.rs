@@ -32,11 +32,15 @@ struct Lead {
 
 pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
-    let lead = body::parse(ctx.request, ctx.body, parse)?;
+    let mut lead = body::parse(ctx.request, ctx.body, parse)?;
+    // The owner's record of what was agreed to: the text that the agent has now.
+    lead.consent_text =
+        lead.consent.filter(|is_given| *is_given).and(visit.assistant.agent.appearance.lead_form.consent.clone());
     let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, &visit.claims.agent, ctx.client(), ctx.monotonic)?;
     let email = lead.email.as_str().to_owned();
+    let subscribers = visit.assistant.subscribers.clone();
     let permit = stored::may_wait(ctx)?;
-    let commit = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now);
+    let commit = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, subscribers, ctx.now);
     stored::answer(permit, commit, move |lead| Ok(limits::tell(answer(&lead, email), &quotas)))
 }
 
@@ -66,7 +70,7 @@ pub(super) fn parse(fields: &mut Fields<'_>) -> Option<NewLead> {
         fields.complain("email", "is required");
     }
     let email = fields.parsed("email", Email::parse)?;
-    Some(NewLead { email, name, phone, company, message, fields: extra, consent, source, page })
+    Some(NewLead { email, name, phone, company, message, fields: extra, consent, consent_text: None, source, page })
 }
 
 fn parse_source(text: &str) -> Result<LeadSource, String> {

@@ -88,6 +88,11 @@ impl Limits {
         Ok(vec![by_token, by_address])
     }
 
+    /// What a visitor asks of what is stored of it: by token and by address, like leads, but with places of its own.
+    pub(super) fn me(&self, jti: &str, client: IpAddr, now: Duration) -> Result<Vec<Quota>, ApiError> {
+        self.leads(&format!("me:{jti}"), client, now)
+    }
+
     /// By token.
     pub(super) fn events(&self, jti: &str, now: Duration) -> Result<Quota, ApiError> {
         take("events", &self.events, &jti, now)

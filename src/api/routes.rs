@@ -1,13 +1,14 @@
 //! Every method, path and endpoint, in one column.
 
 use super::error::ApiError;
-use super::{Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, messages, script};
+use super::{Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, me, messages, script};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, ApiError>;
 
 /// Below this, origins are checked and answers carry CORS headers.
 pub(super) const WIDGET: &str = "/v1/widget/";
 pub(super) const CHECK: &str = "/v1/widget/check";
+pub(super) const ME: &str = "/v1/widget/me";
 
 struct Route {
     method: &'static str,
@@ -23,7 +24,11 @@ const fn post(path: &'static str, endpoint: Endpoint) -> Route {
     Route { method: "POST", path, endpoint }
 }
 
-const ROUTES: [Route; 12] = [
+const fn delete(path: &'static str, endpoint: Endpoint) -> Route {
+    Route { method: "DELETE", path, endpoint }
+}
+
+const ROUTES: [Route; 14] = [
     post("/v1/widget/init", init::init),
     post("/v1/widget/messages/stream", messages::stream),
     post("/v1/widget/messages", messages::whole),
@@ -31,6 +36,8 @@ const ROUTES: [Route; 12] = [
     post("/v1/widget/events", events::events),
     get("/v1/widget/config", agent_config::agent_config),
     get(CHECK, check::check),
+    get(ME, me::show),
+    delete(ME, me::erase),
     get("/healthz", health::healthz),
     get("/readyz", health::readyz),
     get("/openapi.json", assets::openapi),
@@ -49,16 +56,22 @@ pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let path = path(ctx.request);
     let of_demo = || assets::is_of_demo(path).then_some(&OF_DEMO);
     let pinned_script = || script::is_pinned(path).then_some(&PINNED_SCRIPT);
-    let route = ROUTES.iter().find(|route| route.path == path).or_else(of_demo).or_else(pinned_script);
-    let route = route.ok_or(ApiError::NotFound)?;
+    let mut routes: Vec<&Route> = ROUTES.iter().filter(|route| route.path == path).collect();
+    if routes.is_empty() {
+        routes.push(of_demo().or_else(pinned_script).ok_or(ApiError::NotFound)?);
+    }
     let is_widget = path.starts_with(WIDGET);
-    match ctx.request.method() {
-        "OPTIONS" if is_widget => cors::preflight(ctx),
-        "HEAD" if route.method == "GET" => (route.endpoint)(ctx),
-        method if method == route.method => (route.endpoint)(ctx),
-        _ => Err(ApiError::MethodNotAllowed {
-            allow: match (route.method, is_widget) {
-                ("POST", _) => "POST, OPTIONS",
+    let method = match ctx.request.method() {
+        "OPTIONS" if is_widget => return cors::preflight(ctx),
+        "HEAD" => "GET",
+        method => method,
+    };
+    match routes.iter().find(|route| route.method == method) {
+        Some(route) => (route.endpoint)(ctx),
+        None => Err(ApiError::MethodNotAllowed {
+            allow: match (routes.as_slice(), is_widget) {
+                ([_, _, ..], _) => "GET, HEAD, DELETE, OPTIONS",
+                ([Route { method: "POST", .. }], _) => "POST, OPTIONS",
                 (_, true) => "GET, HEAD, OPTIONS",
                 (_, false) => "GET, HEAD",
             },

@@ -14,6 +14,7 @@ use crate::domain::conversation::{FinishReason, Message, Page, Question, Usage};
 use crate::domain::id::MessageId;
 use crate::domain::money::Charge;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Subscribers;
 use crate::model::{Chain, Prompt};
 use crate::store::{Asked, Commit, ConversationState, FaqIndex, NewQuestion, Speaker, Spent, StoreError};
 
@@ -54,6 +55,7 @@ pub(crate) enum Acceptance {
 pub(crate) struct Accepted {
     pub(super) agent: Arc<Agent>,
     pub(super) chain: Arc<Chain>,
+    pub(super) subscribers: Subscribers,
     pub(super) prompt: Prompt,
     pub(super) speaker: Speaker,
     pub(super) question: Question,
@@ -152,6 +154,7 @@ impl Chat {
         Ok(Acceptance::Turn(Box::new(Accepted {
             agent: assistant.agent.clone(),
             chain: assistant.chain.clone(),
+            subscribers: assistant.subscribers.clone(),
             prompt,
             speaker,
             question,

@@ -93,11 +93,11 @@ impl Chat {
         let (outcome, usage, charge) = conclude(asked, turn.ended.take(), reserved, &accepted.prices);
         let charged = accepted.charged_before.plus(charge);
         let answer = Answer {
+            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             conversation: speaker.conversation,
             agent: speaker.agent,
             question: question.id,
             id: answer_id,
-            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             first_token: turn.spoke_at.get().map(|at| at.saturating_sub(accepted.accepted_at)),
             content,
             status: if outcome.is_ok() { Status::Complete } else { Status::Partial },
@@ -107,7 +107,7 @@ impl Chat {
             created_at: clock::now(),
             charged,
         };
-        let stored = self.store.finish_answer(answer.clone()).wait();
+        let stored = self.store.finish_answer(answer.clone(), accepted.subscribers).wait();
         if let Err(error) = &stored {
             tracing::warn!(%error, "an answer could not be stored");
         }

@@ -28,12 +28,14 @@ pub(crate) use generate::{Done, Emit, Failure, Started, TurnEvent};
 pub(crate) use prices::Prices;
 
 use crate::domain::agent::Agent;
+use crate::domain::id::ConversationId;
 use crate::domain::money::Ceilings;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::Subscribers;
 use crate::model::Chain;
 use crate::store::{Store, StoreError};
 
-/// An agent and the models that answer for it, as one configuration says.
+/// An agent, the models that answer for it and the webhooks that are told of it, as one configuration says.
 pub(crate) struct Assistant {
     pub(crate) agent: Arc<Agent>,
     pub(crate) chain: Arc<Chain>,
@@ -42,6 +44,8 @@ pub(crate) struct Assistant {
     pub(crate) prices: Prices,
     /// What all agents together may use.
     pub(crate) all_agents: Ceilings,
+    /// Who is told of what visitors leave and ask.
+    pub(crate) subscribers: Subscribers,
 }
 
 /// Everything about turns that outlives one of them.
@@ -66,11 +70,19 @@ impl Chat {
         Ok(Self { store, slots: slots::Slots::default(), ledger, stopping: Arc::default() })
     }
 
+    /// Keeps the conversation from being answered until this is dropped; none: it is being answered.
+    pub(crate) fn quiet(&self, conversation: ConversationId) -> Option<Quiet> {
+        self.slots.try_take(conversation).map(Quiet)
+    }
+
     /// Ends every answer under way within a second or so: each is stored as partial and fails as shutting down.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
 }
+
+/// A conversation in which nothing is said meanwhile.
+pub(crate) struct Quiet(#[expect(dead_code, reason = "it is given back when it is dropped")] slots::Slot);
 
 /// How many messages of the history are read; what is sent of them is bounded by tokens.
 const HISTORY_MESSAGES_MAX: u32 = 100;

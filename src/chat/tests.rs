@@ -44,6 +44,7 @@ impl Room {
                 context_tokens: 0,
                 prices: Prices::default(),
                 all_agents: Ceilings::default(),
+                subscribers: Subscribers::default(),
             },
             store,
             speaker,

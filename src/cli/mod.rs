@@ -1,11 +1,18 @@
 //! The command line: arguments become a command, a command becomes an exit code. It calls rooms and prints for people;
 //! the rules of the product are not here.
 
+mod admin;
 mod check;
+mod conversations;
+mod leads;
+mod lists;
 mod origin;
 mod pause;
 mod serve;
+mod stats;
+mod table;
 mod token;
+mod webhook;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -44,6 +51,9 @@ enum Command {
         /// The URL of the page, as the browser shows it
         url: String,
     },
+    /// The admin page
+    #[command(subcommand)]
+    Admin(admin::Command),
     /// Let an agent answer nobody, from the next message on; the widget stays where it is and says so
     Pause {
         /// The agent's id
@@ -58,6 +68,22 @@ enum Command {
     Token {
         /// The agent's id
         agent: String,
+    },
+    /// List or export the leads, also while the server runs
+    #[command(subcommand)]
+    Leads(leads::Command),
+    /// List, show, export or delete conversations, also while the server runs
+    #[command(subcommand)]
+    Conversations(conversations::Command),
+    /// Count what widgets reported
+    #[command(subcommand)]
+    Events(stats::EventsCommand),
+    /// Print each day's figures: conversations, leads, tokens, cost, refusals
+    Stats(stats::Days),
+    /// Test webhooks, list what they were told, and tell them again
+    Webhook {
+        #[command(subcommand)]
+        command: webhook::Command,
     },
 }
 
@@ -86,9 +112,15 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve => serve::run(options),
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
+        Command::Admin(command) => admin::run(&options, &command),
         Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),
         Command::Resume { agent } => pause::run(&options, &agent, pause::Switch::Resume),
         Command::Token { agent } => token::run(&options, &agent),
+        Command::Leads(command) => code(leads::run(&options, &command)),
+        Command::Conversations(command) => code(conversations::run(&options, &command)),
+        Command::Events(command) => code(stats::events(&options, &command)),
+        Command::Stats(days) => code(stats::run(&options, &days)),
+        Command::Webhook { command } => webhook::run(&options, &command),
     }
 }
 
@@ -109,7 +141,11 @@ fn load(options: &Options) -> Result<Config, ExitCode> {
 
 /// The server's database, for a command that works beside the server.
 fn store(config: &Config) -> Result<Store, ExitCode> {
-    Store::open_existing(&config.storage).map_err(|error| fail(&error))
+    Store::open_beside(&config.storage).map_err(|error| fail(&error))
+}
+
+fn code(result: Result<(), ExitCode>) -> ExitCode {
+    result.err().unwrap_or(ExitCode::SUCCESS)
 }
 
 /// A line on standard output. Whoever closed it, `head` say, wants no more of it: that is no reason to fail.

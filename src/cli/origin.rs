@@ -30,20 +30,11 @@ fn answer(options: &Options, agent_id: &str, url: &str) -> Result<ExitCode, Exit
         "Add \"{origin}\" to allowed_origins of [[agent]] \"{agent_id}\" in {}, then reload:",
         config.source.display()
     ));
-    say(format_args!("  allowed_origins = {}", with(agent, &origin)));
+    say(format_args!("  {}", agent.allowed_origins.line_with(&origin)));
     Ok(ExitCode::FAILURE)
 }
 
 fn is_allowed(agent: &Agent, origin: &Origin, config: &Config) -> bool {
     let own = server::own_origins(config, config.http.listen);
     agent.allowed_origins.allow(&Received::Origin(origin.clone()), &own)
-}
-
-/// The setting as it should be.
-fn with(agent: &Agent, origin: &Origin) -> String {
-    let own = agent.allowed_origins.own.then_some("self");
-    let exact = agent.allowed_origins.exact.iter().map(Origin::as_str);
-    let entries: Vec<_> =
-        own.into_iter().chain(exact).chain([origin.as_str()]).map(|entry| format!("\"{entry}\"")).collect();
-    format!("[{}]", entries.join(", "))
 }

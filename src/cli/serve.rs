@@ -21,7 +21,11 @@ pub(super) fn run(options: Options) -> ExitCode {
     };
     say(format_args!("widgetd {} listening on http://{}/", env!("CARGO_PKG_VERSION"), server.local_addr()));
     say(format_args!("database  {}", server.database().display()));
-    let (models, warnings) = lines;
+    let (models, mut warnings) = lines;
+    if let Some((url, exposure)) = server.admin_page() {
+        say(format_args!("admin     {url}"));
+        warnings.extend(exposure);
+    }
     models.iter().for_each(|line| say(format_args!("model     {line}")));
     warnings.iter().for_each(|warning| say(format_args!("warning   {warning}")));
     match server.run(Box::new(move || options.load())) {

@@ -2,18 +2,20 @@
 //!
 //! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
 //! stands in one place: where its key is read. `server`, `models`, `agents`, `budget`, `ceilings`, `theme`, `lead_form`,
-//! `rules`, `cards` and `strings` read one part of the file each; `section` and `value` are the cursor that they read with. Knows the settings
-//! of other rooms and none of their work; made by `cli` and `server`, read by `api`.
+//! `rules`, `cards`, `strings` and `webhooks` read one part of the file each; `section` and `value` are the cursor that they
+//! read with. Knows the settings of other rooms and none of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
 mod budget;
 mod cards;
 mod ceilings;
 mod complaint;
+mod credential;
 mod lead_form;
 mod leak;
 mod models;
 mod notes;
+mod retention;
 mod rules;
 mod secret;
 mod section;
@@ -25,6 +27,7 @@ mod theme;
 mod units;
 mod urls;
 mod value;
+mod webhooks;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -41,7 +44,7 @@ use crate::domain::agent::Agent;
 use crate::domain::money::{Ceilings, Currency, Price};
 use crate::domain::origin::Origin;
 use crate::limiter::Rate;
-use crate::{http, log, model, store};
+use crate::{http, log, model, store, webhook};
 
 pub(crate) use crate::config::complaint::Complaints;
 pub(crate) use crate::config::secret::{SecretError, token_keys};
@@ -56,6 +59,8 @@ pub(crate) struct Config {
     /// The file, as it was named.
     pub(crate) source: PathBuf,
     pub(crate) http: http::Settings,
+    /// Where the admin page is served, and nothing else; none: where everything is.
+    pub(crate) admin_listen: Option<SocketAddr>,
     /// The server's own origin as visitors reach it.
     pub(crate) public_url: Option<Origin>,
     /// How long running answers may go on after SIGTERM, 0–10 min.
@@ -65,6 +70,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// How long after its last activity a conversation goes on, 1 s–90 days.
     pub(crate) resume_window: Duration,
+    pub(crate) retention: store::Retention,
     /// In the file's order, without the builtin one.
     pub(crate) models: Vec<model::Settings>,
     /// Of the models that have one, by name.
@@ -75,6 +81,8 @@ pub(crate) struct Config {
     pub(crate) all_agents: Ceilings,
     /// In the file's order; at least one; no two with one id.
     pub(crate) agents: Vec<Arc<Agent>>,
+    /// In the file's order; no two with one name.
+    pub(crate) webhooks: Vec<webhook::Settings>,
     /// What is allowed and probably not wanted: one line each, to be shown at start.
     pub(crate) warnings: Vec<String>,
 }
@@ -175,6 +183,7 @@ struct Surroundings<'a> {
 /// Reads every section. What is wrong is noted, and its default stands in for it, so that reading goes on.
 fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config {
     let server = server::read(&file.table("server"), surroundings);
+    let admin_listen = server::read_admin(&file.table("admin"), server.http.listen);
     let log = server::read_log(&file.table("log"), surroundings);
     let storage = server::read_storage(&file.table("storage"), surroundings);
     let limits = server::read_limits(&file.table("limits"));
@@ -185,24 +194,30 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
         .unwrap_or(24 * HOUR);
     let models = models::read(file, surroundings);
     let agents = agents::read(file, &models, surroundings);
+    let windows = agents.iter().map(|agent| agent.budget.window).chain([resume_window]);
+    let retention = retention::read(&file.table("retention"), windows.max().unwrap_or_default());
     let ceiling = file.table("ceiling");
     let currency = ceilings::read_currency(&ceiling);
     let all_agents = ceilings::read(&ceiling, &ceilings::OF_ALL, &Ceilings::default());
     ceilings::check(&ceiling, &all_agents, &agents, &models, surroundings.notes);
+    let webhooks = webhooks::read(file, surroundings);
     Config {
         source: path.to_owned(),
         http: server.http,
+        admin_listen,
         public_url: server.public_url,
         shutdown_grace: server.shutdown_grace,
         log,
         storage,
         limits,
         resume_window,
+        retention,
         models: models.settings,
         prices: models.prices,
         currency,
         all_agents,
         agents,
+        webhooks,
         warnings: Vec::new(),
     }
 }

@@ -12,7 +12,7 @@ use crate::config::complaint::quoted;
 use crate::config::notes::Place;
 use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::config::{Surroundings, leak, secret};
+use crate::config::{Surroundings, credential, leak};
 use crate::domain::conversation::Usage;
 use crate::domain::money::{self, Charge, PRICED_TOKENS, Price};
 use crate::domain::secret::Secret;
@@ -181,25 +181,8 @@ fn read_key(table: &Section, surroundings: &Surroundings) -> Option<Secret> {
                     file and write key_file = \"model.key\"";
         table.refuse(wrong, text);
     }
-    let variable = table.get("key_env");
-    let file = table.get("key_file");
-    if variable.is_present() && file.is_present() {
-        file.refuse("key_env and key_file are both set; take one out");
-        return None;
-    }
-    let from_variable =
-        variable.parse(|name| read_variable(name, surroundings.env)).and_then(|key| header_value(&variable, key));
-    let from_file = file.line(4096).and_then(|name| {
-        let path = surroundings.folder.join(name);
-        match secret::read_key_file(&path) {
-            Ok(key) => header_value(&file, key),
-            Err(error) => {
-                file.refuse(&error.to_string());
-                None
-            }
-        }
-    });
-    from_variable.or(from_file)
+    let (value, key) = credential::read(table, "key_env", "key_file", surroundings)?;
+    header_value(&value, key)
 }
 
 /// The certificates of a PEM file.
@@ -216,21 +199,6 @@ fn read_authorities(value: &Value, surroundings: &Surroundings) -> Vec<Vec<u8>> 
     value.line(4096).and_then(|name| value.parse(|_| read(name))).unwrap_or_default()
 }
 
-/// The variable's text. Whoever takes the setting for the key itself does not see that key in the complaint.
-fn read_variable(name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, &'static str> {
-    let is_name = !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !is_name || leak::kind_of_key(name).is_some() {
-        return Err("is not the name of a variable; write one like \"MODEL_KEY\"");
-    }
-    match env(name) {
-        Some(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        Some(_) => Err("names a variable that is empty; set it before the server starts"),
-        None => Err("names a variable that is not set; set it before the server starts"),
-    }
-}
-
 fn read_headers(value: &Value, has_key: bool, surroundings: &Surroundings) -> Vec<(String, Secret)> {
     let entries = value.entries(HEADERS_MAX).unwrap_or_default();
     let mut headers: Vec<(String, Secret)> = Vec::new();
@@ -241,7 +209,7 @@ fn read_headers(value: &Value, has_key: bool, surroundings: &Surroundings) -> Ve
             continue;
         }
         let text = value.parse(|text| match text.strip_prefix("env:") {
-            Some(name) => read_variable(name, surroundings.env),
+            Some(name) => credential::read_variable(name, surroundings.env),
             None if leak::kind_of_key(text).is_some() => {
                 Err("seems to hold a secret key; put it in a variable and write \"env:NAME\"")
             }

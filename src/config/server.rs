@@ -1,4 +1,4 @@
-//! The sections `[server]`, `[log]`, `[storage]` and `[limits]`: defaults, bounds and the reason of each.
+//! The sections `[server]`, `[admin]`, `[log]`, `[storage]` and `[limits]`: defaults, bounds and the reason of each.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -82,6 +82,18 @@ fn read_trusted_proxies(value: &Value) -> TrustedProxies {
         });
     }
     proxies
+}
+
+pub(super) fn read_admin(admin: &Section, main: SocketAddr) -> Option<SocketAddr> {
+    let value = admin.get("listen");
+    let listen = value.parse(parse_listen)?;
+    // Port 0 is a port of its own each time.
+    if listen == main && main.port() != 0 {
+        value.complain(
+            "is where the server listens already; leave it out to have the admin page there, or write another port",
+        );
+    }
+    Some(listen)
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

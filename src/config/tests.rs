@@ -3,13 +3,16 @@
 mod mistakes;
 mod mistakes_in_looks;
 mod mistakes_in_money;
+mod mistakes_in_webhooks;
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::*;
 use crate::domain::agent::{Action, Direction, FieldKind, Mode, Press, Side, Trigger};
+use crate::domain::webhook::Occasion;
 use crate::model::MaxTokensField;
+use crate::webhook::Format;
 
 const SHIPPED: &str = include_str!("../../widget.toml");
 /// The least that is a configuration, with no warning.
@@ -19,6 +22,7 @@ fn env(name: &str) -> Option<String> {
     match name {
         "GOOD_KEY" => Some("k-123".to_owned()),
         "TEAM_KEY" => Some("team".to_owned()),
+        "WEBHOOK_SECRET" => Some("w".repeat(32)),
         "EMPTY_KEY" => Some(" ".to_owned()),
         "BROKEN_KEY" => Some("two\nlines".to_owned()),
         _ => None,
@@ -82,7 +86,7 @@ fn uncommented(leave: &[&str]) -> String {
 #[test]
 fn the_shipped_file_shows_every_key() {
     // The two that exclude each other are told apart by their names alone.
-    let text = uncommented(&["key_file"]);
+    let text = uncommented(&["key_file", "secret_file"]);
     let (tree, _) = DeTable::parse_recoverable(&text);
     let notes = Notes::new(&text, &[]);
     let path = Path::new("widget.toml");
@@ -117,8 +121,8 @@ fn the_shipped_file_shows_every_key() {
 
 #[test]
 fn what_the_shipped_file_shows_in_comments_is_right() {
-    let text = uncommented(&["key_file", "ca_file"]);
-    let set = |_: &str| Some("set".to_owned());
+    let text = uncommented(&["key_file", "ca_file", "secret_file"]);
+    let set = |_: &str| Some("set to enough for any key".repeat(2));
     let config = parse(Path::new("widget.toml"), &text, &Overrides::default(), &set);
     let config = config.unwrap_or_else(|complaints| panic!("{complaints}"));
     assert_eq!(config.models.len(), 1);
@@ -147,17 +151,21 @@ fn the_defaults_that_the_shipped_file_shows_are_the_real_ones() {
         "agent_tokens_per_month",
         "agent_cost_per_day",
         "agent_cost_per_month",
+        "secret_file",
+        "agents",
     ];
     let shown = good(&uncommented(&examples));
     let model =
         "[[model]]\nname = \"local\"\nurl = \"http://127.0.0.1:8000/v1\"\nmodel = \"qwen3-8b\"\ntemperature = 0.3\n";
-    let real = good(&format!("{model}{AGENT}"));
+    let webhook =
+        "[[webhook]]\nname = \"crm\"\nurl = \"https://crm.example.com/widgetd\"\nsecret_env = \"WEBHOOK_SECRET\"\n";
+    let real = good(&format!("{model}{webhook}{AGENT}"));
     let of = |config: &Config| {
-        let Config { http, log, storage, limits, models, .. } = config;
+        let Config { http, log, storage, limits, models, webhooks, .. } = config;
         let times = (config.shutdown_grace, config.resume_window);
         let Agent { appearance, budget, .. } = &*config.agents[0];
         let looks = (&appearance.theme, &appearance.language, budget);
-        format!("{http:?} {log:?} {storage:?} {limits:?} {times:?} {models:?} {looks:?}")
+        format!("{http:?} {log:?} {storage:?} {limits:?} {times:?} {models:?} {webhooks:?} {looks:?}")
     };
     assert_eq!(of(&shown), of(&real));
     assert_eq!(shown.agents[0].budget.messages, 60);
@@ -295,7 +303,7 @@ fn what_is_probably_not_wanted_is_a_warning() {
 
 #[test]
 fn every_setting_arrives_where_it_belongs() {
-    let config = good(&uncommented(&["key_file", "ca_file", "key_env", "headers"]));
+    let config = good(&uncommented(&["key_file", "ca_file", "key_env", "headers", "secret_file"]));
     let model = &config.models[0];
     assert_eq!(model.temperature, Some(0.3));
     assert_eq!(model.max_tokens_field, MaxTokensField::MaxTokens);
@@ -321,6 +329,11 @@ fn every_setting_arrives_where_it_belongs() {
     assert_eq!(look.theme.avatar.as_deref(), Some("https://www.example.com/avatar.png"));
     assert_eq!((look.theme.launcher_label.as_str(), look.theme.offset_x_px), ("Ask us", 20));
     assert!(config.agents[0].faq[0].url.is_some());
+    let webhook = &config.webhooks[0];
+    assert_eq!((webhook.name.as_str(), webhook.url.as_str()), ("crm", "https://crm.example.com/widgetd"));
+    assert_eq!((&webhook.agents[..], &webhook.events[..]), (&[look.id.clone()][..], &Occasion::ALL[..]));
+    assert_eq!(webhook.secret.as_ref().unwrap().expose(), "w".repeat(32));
+    assert_eq!((webhook.format, webhook.allow_private), (Format::Json, false));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::time::Timestamp;
 
 /// The system's random source answers or the process cannot go on: there is no safe id without it.
-fn random_bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     if let Err(error) = getrandom::fill(&mut bytes) {
         panic!("the operating system gives no random bytes: {error}");
@@ -84,7 +84,15 @@ uuid_id!(
     /// A stored telemetry event.
     EventId
 );
-made_at_a_time!(ConversationId, MessageId, LeadId, EventId);
+uuid_id!(
+    /// Something that webhooks are told of: the same for all of them.
+    OccurrenceId
+);
+uuid_id!(
+    /// One thing that one webhook is told: the same at each attempt.
+    DeliveryId
+);
+made_at_a_time!(ConversationId, MessageId, LeadId, EventId, OccurrenceId, DeliveryId);
 
 /// Those that come back in a request or a token.
 macro_rules! read_from_text {
@@ -112,8 +120,16 @@ macro_rules! read_from_storage {
     )*};
 }
 
-read_from_text!(VisitorId, ConversationId);
-read_from_storage!(ConversationId, MessageId, LeadId);
+read_from_text!(VisitorId, ConversationId, LeadId, DeliveryId);
+read_from_storage!(VisitorId, ConversationId, MessageId, LeadId, EventId, OccurrenceId, DeliveryId);
+
+impl LeadId {
+    /// What every id of this moment or later sorts after: for finding leads by their time.
+    pub(crate) fn before_all_of(time: Timestamp) -> Self {
+        let ms = u64::try_from(time.ms()).unwrap_or(0);
+        Self(Uuid::from_u128(u128::from(ms) << 80))
+    }
+}
 
 impl VisitorId {
     /// A new UUIDv4: 122 random bits from the operating system.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use crate::domain::conversation::Page;
 use crate::domain::email::Email;
 use crate::domain::id::LeadId;
@@ -37,6 +39,36 @@ impl LeadSource {
     }
 }
 
+/// How far the owner has come with a lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LeadStatus {
+    New,
+    Contacted,
+    Won,
+    Lost,
+}
+
+impl LeadStatus {
+    pub(crate) const ALL: [Self; 4] = [Self::New, Self::Contacted, Self::Won, Self::Lost];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Contacted => "contacted",
+            Self::Won => "won",
+            Self::Lost => "lost",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// The most that the owner's note on a lead may have, in characters.
+pub(crate) const NOTE_CHARS_MAX: usize = 4000;
+
 /// What a visitor sent. A member that is absent leaves what is stored as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NewLead {
@@ -47,6 +79,8 @@ pub(crate) struct NewLead {
     pub(crate) message: Option<String>,
     pub(crate) fields: BTreeMap<String, String>,
     pub(crate) consent: Option<bool>,
+    /// What stood beside the box, if it was ticked and there is one.
+    pub(crate) consent_text: Option<String>,
     pub(crate) source: Option<LeadSource>,
     pub(crate) page: Page,
 }

@@ -11,7 +11,9 @@ pub(crate) mod event;
 pub(crate) mod fuzzing;
 pub(crate) mod id;
 pub(crate) mod lead;
+pub(crate) mod lead_values;
 pub(crate) mod money;
+pub(crate) mod network;
 pub(crate) mod origin;
 pub(crate) mod pieces;
 #[cfg(test)]
@@ -19,3 +21,5 @@ pub(crate) mod scratch;
 pub(crate) mod secret;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod visitor;
+pub(crate) mod webhook;

@@ -121,6 +121,15 @@ impl AllowedOrigins {
             Received::Origin(origin) => self.any || self.exact.contains(origin) || (self.own && own.contains(origin)),
         }
     }
+
+    /// The setting as it stands in `widget.toml` once `origin` is allowed too.
+    pub(crate) fn line_with(&self, origin: &Origin) -> String {
+        let own = self.own.then_some("self");
+        let exact = self.exact.iter().map(Origin::as_str);
+        let entries: Vec<_> =
+            own.into_iter().chain(exact).chain([origin.as_str()]).map(|entry| format!("\"{entry}\"")).collect();
+        format!("allowed_origins = [{}]", entries.join(", "))
+    }
 }
 
 #[cfg(test)]

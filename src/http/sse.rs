@@ -58,6 +58,11 @@ impl EventStream {
         self.output.borrow_mut().add_event(event, data);
     }
 
+    /// Adds bytes as they are: the next piece of an answer that is no event stream, and too long to be held whole.
+    pub(crate) fn queue_bytes(&self, bytes: &[u8]) {
+        self.output.borrow_mut().add_payload(&[bytes]);
+    }
+
     /// Writes what is queued, in one write if there is room.
     pub(crate) fn flush(&self) -> Result<(), ClientGone> {
         let open = self.open.borrow();

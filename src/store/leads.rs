@@ -5,29 +5,83 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::conversations::{Speaker, touch};
-use super::{Commit, Store, StoreError};
-use crate::domain::id::LeadId;
+use super::{Commit, Store, StoreError, consents, day_counts, webhooks};
+use crate::domain::id::{LeadId, VisitorId};
 use crate::domain::lead::{FIELDS_MAX, LeadSource, NewLead, StoredLead};
+use crate::domain::lead_values::Step;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{self, Occasion, Subscribers};
+
+/// All of a lead that may be overwritten, as a JSON object.
+macro_rules! values {
+    () => {
+        "json_object('name', name, 'phone', phone, 'company', company, 'message', message, 'fields', json(fields),
+                     'consent', consent, 'consent_version', consent_version, 'source', source, 'page_url', page_url)"
+    };
+}
 
 impl Store {
     /// Stores a lead, or brings the one with this address up to date: what came overwrites, what did not come stays.
-    /// `id` is for a new one.
+    /// `id` is for a new one. The webhooks of `subscribers` are told of it, unless nothing is other than before.
     pub(crate) fn upsert_lead(
         &self,
         speaker: Speaker,
         id: LeadId,
         lead: NewLead,
+        subscribers: Subscribers,
         now: Timestamp,
     ) -> Commit<StoredLead> {
-        self.write(move |connection| {
+        let bell = self.bell_for(&subscribers, &[Occasion::LeadCaptured, Occasion::LeadUpdated]);
+        let work = move |connection: &Connection| {
             touch(connection, &speaker, now)?;
-            match stored(connection, &speaker, &lead)? {
-                Some(old) => update(connection, &speaker, &old, &lead, now),
-                None => insert(connection, &speaker, id, &lead, now),
+            let consent_version = match &lead.consent_text {
+                Some(text) => Some(consents::version(connection, &speaker.agent, text, now)?),
+                None => None,
+            };
+            let old = stored(connection, &speaker, &lead)?;
+            let result = match &old {
+                Some(old) => update(connection, &speaker, old, &lead, consent_version, now),
+                None => insert(connection, &speaker, id, &lead, consent_version, now),
+            }?;
+            let occasion = match old {
+                None => Some(Occasion::LeadCaptured),
+                Some(old) => {
+                    let new = stored(connection, &speaker, &lead)?;
+                    new.is_some_and(|new| new.values != old.values).then_some(Occasion::LeadUpdated)
+                }
+            };
+            if let Some(occasion) = occasion {
+                webhooks::tell_of_lead(connection, &subscribers, occasion, &speaker, result.id, now)?;
             }
-        })
+            Ok(result)
+        };
+        self.write(work).then_ring(bell)
     }
+}
+
+/// What the lead went through, oldest first: the last step is what it is.
+pub(super) fn steps(connection: &Connection, lead: LeadId) -> Result<Vec<Step>, StoreError> {
+    let now: String = connection
+        .prepare_cached(concat!("select ", values!(), " from leads where id = ?1"))?
+        .query_row([lead.as_bytes()], |row| row.get(0))?;
+    let (first, visitor): (Option<[u8; 16]>, Option<[u8; 16]>) = connection
+        .prepare_cached("select first_visitor_id, visitor_id from leads where id = ?1")?
+        .query_row([lead.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut statement =
+        connection.prepare_cached("select old, visitor_id from lead_history where lead_id = ?1 order by seq")?;
+    let history = statement
+        .query_map([lead.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(String, Option<[u8; 16]>)>, _>>()?;
+    // A row of the history names who made the step after the one that it holds.
+    let makers = std::iter::once(first.or(visitor.filter(|_| history.is_empty())))
+        .chain(history.iter().map(|(_, maker)| *maker));
+    let makers: Vec<_> = makers.collect();
+    let after = history.iter().map(|(old, _)| old.as_str()).chain([now.as_str()]);
+    let step = |(maker, after): (&Option<[u8; 16]>, &str)| {
+        let after = serde_json::from_str(after).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        Ok(Step { visitor: maker.map(VisitorId::from_bytes), after })
+    };
+    makers.iter().zip(after).map(step).collect()
 }
 
 /// What an update needs to know of the lead before.
@@ -41,12 +95,11 @@ struct Old {
 
 fn stored(connection: &Connection, speaker: &Speaker, lead: &NewLead) -> Result<Option<Old>, StoreError> {
     Ok(connection
-        .prepare_cached(
-            "select id, created_at_ms, fields,
-                    json_object('name', name, 'phone', phone, 'company', company, 'message', message,
-                                'fields', json(fields), 'consent', consent, 'source', source, 'page_url', page_url)
-             from leads where agent_id = ?1 and email = ?2",
-        )?
+        .prepare_cached(concat!(
+            "select id, created_at_ms, fields, ",
+            values!(),
+            " from leads where agent_id = ?1 and email = ?2"
+        ))?
         .query_row(params![speaker.agent.as_str(), lead.email.as_str()], |row| {
             Ok(Old {
                 id: LeadId::from_bytes(row.get(0)?),
@@ -63,13 +116,15 @@ fn insert(
     speaker: &Speaker,
     id: LeadId,
     lead: &NewLead,
+    consent_version: Option<i64>,
     now: Timestamp,
 ) -> Result<StoredLead, StoreError> {
     connection
         .prepare_cached(
-            "insert into leads (id, agent_id, email, name, phone, company, message, fields, consent, source,
-                                page_url, page_title, page_referrer, conversation_id, created_at_ms, updated_at_ms)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15)",
+            "insert into leads (id, agent_id, email, name, phone, company, message, fields, consent, consent_version,
+                                source, page_url, page_title, page_referrer, conversation_id, first_visitor_id,
+                                visitor_id, created_at_ms, updated_at_ms)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?16, ?17, ?17)",
         )?
         .execute(params![
             id.as_bytes(),
@@ -81,13 +136,16 @@ fn insert(
             lead.message,
             json(&lead.fields),
             lead.consent,
+            consent_version,
             lead.source.map(LeadSource::as_str),
             lead.page.url,
             lead.page.title,
             lead.page.referrer,
             speaker.conversation.as_bytes(),
+            speaker.visitor.as_bytes(),
             now.ms(),
         ])?;
+    day_counts::add(connection, speaker.agent.as_str(), now.day(), "leads", 1)?;
     Ok(StoredLead { id, created: true, created_at: now, updated_at: now })
 }
 
@@ -96,20 +154,29 @@ fn update(
     speaker: &Speaker,
     old: &Old,
     lead: &NewLead,
+    consent_version: Option<i64>,
     now: Timestamp,
 ) -> Result<StoredLead, StoreError> {
     connection
         .prepare_cached(
-            "insert into lead_history (lead_id, conversation_id, changed_at_ms, old) values (?1, ?2, ?3, ?4)",
+            "insert into lead_history (lead_id, conversation_id, visitor_id, changed_at_ms, old)
+             values (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![old.id.as_bytes(), speaker.conversation.as_bytes(), now.ms(), old.values])?;
+        .execute(params![
+            old.id.as_bytes(),
+            speaker.conversation.as_bytes(),
+            speaker.visitor.as_bytes(),
+            now.ms(),
+            old.values
+        ])?;
     connection
         .prepare_cached(
             "update leads set name = coalesce(?2, name), phone = coalesce(?3, phone), company = coalesce(?4, company),
                     message = coalesce(?5, message), fields = ?6, consent = coalesce(?7, consent),
-                    source = coalesce(?8, source), page_url = coalesce(?9, page_url),
-                    page_title = coalesce(?10, page_title), page_referrer = coalesce(?11, page_referrer),
-                    conversation_id = ?12, updated_at_ms = ?13
+                    consent_version = coalesce(?8, consent_version), source = coalesce(?9, source),
+                    page_url = coalesce(?10, page_url), page_title = coalesce(?11, page_title),
+                    page_referrer = coalesce(?12, page_referrer), conversation_id = ?13, visitor_id = ?14,
+                    updated_at_ms = ?15
              where id = ?1",
         )?
         .execute(params![
@@ -120,14 +187,40 @@ fn update(
             lead.message,
             json(&merged(&old.fields, &lead.fields)),
             lead.consent,
+            consent_version,
             lead.source.map(LeadSource::as_str),
             lead.page.url,
             lead.page.title,
             lead.page.referrer,
             speaker.conversation.as_bytes(),
+            speaker.visitor.as_bytes(),
             now.ms(),
         ])?;
     Ok(StoredLead { id: old.id, created: false, created_at: old.created_at, updated_at: now })
+}
+
+/// The lead as a receiver is told of it.
+pub(super) fn told(connection: &Connection, id: LeadId) -> Result<webhook::Lead, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "select email, name, phone, company, message, fields, consent, source, page_url, created_at_ms, updated_at_ms
+         from leads where id = ?1",
+    )?;
+    Ok(statement.query_row([id.as_bytes()], |row| {
+        Ok(webhook::Lead {
+            id,
+            email: row.get(0)?,
+            name: row.get(1)?,
+            phone: row.get(2)?,
+            company: row.get(3)?,
+            message: row.get(4)?,
+            fields: serde_json::from_str(row.get_ref(5)?.as_str()?).unwrap_or_default(),
+            consent: row.get(6)?,
+            source: row.get(7)?,
+            page_url: row.get(8)?,
+            created_at: Timestamp::from_ms(row.get(9)?),
+            updated_at: Timestamp::from_ms(row.get(10)?),
+        })
+    })?)
 }
 
 /// The new fields, and of the old ones as many as the limit leaves room for.
@@ -136,7 +229,7 @@ fn merged(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> BTr
     new.iter().chain(kept).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-fn json(fields: &BTreeMap<String, String>) -> String {
+pub(super) fn json(fields: &BTreeMap<String, String>) -> String {
     // Texts under texts: it cannot fail.
     serde_json::to_string(fields).unwrap_or_else(|_| "{}".into())
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::conversations::{Speaker, touch};
-use super::{Commit, Store, StoreError, budgets, pauses, signed, unsigned};
+use super::{Commit, Store, StoreError, budgets, pauses, signed, unsigned, webhooks};
 use crate::domain::conversation::{FinishReason, Message, Page, Question, Role, Status, Usage};
 use crate::domain::id::{AgentId, ConversationId, MessageId};
 use crate::domain::money::Charge;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::{Occasion, Subscribers};
 
 /// A visitor's message, to be stored with what is reserved for its answer.
 #[derive(Clone, Debug)]
@@ -166,14 +167,18 @@ impl Store {
         })
     }
 
-    /// Stores an answer and settles what its question cost, on the day on which it was asked.
-    pub(crate) fn finish_answer(&self, answer: Answer) -> Commit<()> {
-        self.write(move |connection| {
+    /// Stores an answer and settles what its question cost, on the day on which it was asked. The webhooks of
+    /// `subscribers` are told of one that does not know.
+    pub(crate) fn finish_answer(&self, answer: Answer, subscribers: Subscribers) -> Commit<()> {
+        let bell = self.bell_for(&subscribers, &[Occasion::ConversationUnanswered]).filter(|_| answer.is_unanswered);
+        let work = move |connection: &Connection| {
             if !answer.content.is_empty() {
                 insert_answer(connection, &answer)?;
+                webhooks::tell_of_unanswered(connection, &subscribers, &answer)?;
             }
             settle(connection, &answer)
-        })
+        };
+        self.write(work).then_ring(bell)
     }
 }
 

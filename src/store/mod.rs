@@ -7,15 +7,32 @@
 //!
 //! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
 
+mod admin;
+mod bell;
 mod budgets;
+mod consents;
+mod conversation_list;
+mod conversation_view;
 mod conversations;
+mod day_counts;
+mod erasure;
 mod events;
 mod faq;
+mod filter;
 mod health;
+mod histogram;
+mod lead_history;
+mod lead_list;
 mod leads;
+mod message_search;
 mod messages;
+mod overview;
 mod pauses;
+mod refusals;
+mod retention;
 mod schema;
+mod visitors;
+mod webhooks;
 mod writer;
 
 use std::fs::{DirBuilder, OpenOptions};
@@ -30,10 +47,21 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use scheduled_thread_pool::ScheduledThreadPool;
 
+pub(crate) use bell::Bell;
+pub(crate) use conversation_list::{ConversationFilter, ConversationKey, ConversationPage, ConversationRow};
+pub(crate) use conversation_view::{ConversationView, SaidMessage, SeenEvent};
 pub(crate) use conversations::{Resume, Speaker};
 pub(crate) use events::Stored;
 pub(crate) use faq::{FaqHit, FaqIndex};
+pub(crate) use filter::Period;
+pub(crate) use lead_list::{LeadFilter, LeadPage, LeadRow};
 pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
+pub(crate) use overview::{
+    DayRow, DaySums, EventCount, FirstToken, Funnel, Overview, Refusal, RefusedOrigin, UnansweredQuestion,
+};
+pub(crate) use refusals::{OTHERS as OTHER_ORIGINS, Refusals};
+pub(crate) use retention::{Enforced, Expired, Retention};
+pub(crate) use webhooks::{Delivery, Due, Ended, Pending, Replayed};
 pub(crate) use writer::Commit;
 
 use crate::clock;
@@ -61,6 +89,13 @@ pub(crate) struct Settings {
     pub(crate) free_disk_floor_bytes: u64,
 }
 
+impl Settings {
+    /// The database's file, whether it is there or not.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.join(FILE_NAME)
+    }
+}
+
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     #[error("the disk is full")]
@@ -75,8 +110,12 @@ pub(crate) enum StoreError {
         "it was written by a newer widgetd (its schema is version {found}, this one knows {known}): install that version again, or restore an older backup"
     )]
     TooNew { found: usize, known: usize },
+    #[error(
+        "it was written by an older widgetd (its schema is version {found}, this one knows {known}): start the server of this version once"
+    )]
+    TooOld { found: usize, known: usize },
     #[error("there is no database in {}: name the server's folder with --data, or start it once", folder.display())]
-    Absent { folder: PathBuf },
+    Missing { folder: PathBuf },
     #[error("{} is not a database of widgetd", path.display())]
     Foreign { path: PathBuf },
     #[error("storage fails: {0}")]
@@ -135,33 +174,51 @@ struct Inner {
     writer: Writer,
     disk: DiskFloor,
     health: Health,
+    refusals: Refusals,
+    deliveries: Bell,
 }
 
 impl Store {
     /// Opens the database of the folder, or makes it, and brings its schema up to date.
     pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&settings.folder)?;
-        let path = settings.folder.join(FILE_NAME);
+        let path = settings.database();
         // SQLite would make it readable for all; a link in its place could lead anywhere.
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, &path)?;
-        Ok(Self(Arc::new(Inner {
-            readers: readers(&path, settings.readers)?,
-            writer: Writer::start(connection)?,
-            disk: DiskFloor::new(settings),
-            health: Health::watch(&path)?,
-            path,
-        })))
+        Self::new(settings, connection, Health::watch(&path)?, path, true)
     }
 
-    /// As [`Self::open`], for a command beside the server: one that is not there is not made.
-    pub(crate) fn open_existing(settings: &Settings) -> Result<Self, StoreError> {
-        if !settings.folder.join(FILE_NAME).exists() {
-            return Err(StoreError::Absent { folder: settings.folder.clone() });
+    /// Opens the database that a server may be using, for a command. Nothing is made, brought up to date or looked
+    /// through, and the log is left to the server unless something is written.
+    pub(crate) fn open_beside(settings: &Settings) -> Result<Self, StoreError> {
+        let path = settings.folder.join(FILE_NAME);
+        if !path.exists() {
+            return Err(StoreError::Missing { folder: settings.folder.clone() });
         }
-        Self::open(settings)
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::check(&mut connection, &path)?;
+        Self::new(&Settings { readers: 1, ..settings.clone() }, connection, Health::default(), path, false)
+    }
+
+    fn new(
+        settings: &Settings,
+        connection: Connection,
+        health: Health,
+        path: PathBuf,
+        is_alone: bool,
+    ) -> Result<Self, StoreError> {
+        Ok(Self(Arc::new(Inner {
+            readers: readers(&path, settings.readers)?,
+            writer: Writer::start(connection, is_alone)?,
+            disk: DiskFloor::new(settings),
+            health,
+            refusals: Refusals::default(),
+            deliveries: Bell::default(),
+            path,
+        })))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -186,6 +243,14 @@ impl Store {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Commit<T> {
         self.0.writer.write(work)
+    }
+
+    /// The same for what deletes: the log is emptied of what was there, at once or as soon as nobody reads in it.
+    fn write_and_empty_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Commit<T> {
+        self.0.writer.write_and_empty_log(work)
     }
 
     /// Runs `work` in one read transaction.
@@ -214,7 +279,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Else SQLite plans a statement anew for each value that may matter to its plan: five times the work of a small read.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(
-        "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma temp_store = memory;",
+        "pragma synchronous = full; pragma foreign_keys = on; pragma trusted_schema = off; pragma temp_store = memory;
+         pragma secure_delete = on;",
     )
 }
 

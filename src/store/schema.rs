@@ -16,7 +16,7 @@ static STEPS: [M<'static>; 8] = [
     M::up(include_str!("../../sql/0003_events.sql")),
     M::up(include_str!("../../sql/0004_costs.sql")),
     M::up(include_str!("../../sql/0005_webhooks.sql")),
-    M::up(include_str!("../../sql/0006_privacy.sql")),
+    M::up(include_str!("../../sql/0006_privacy.sql")).foreign_key_check(),
     M::up(include_str!("../../sql/0007_overview.sql")),
     M::up(include_str!("../../sql/0008_admin.sql")),
 ];
@@ -44,15 +44,39 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     migrate(connection)
 }
 
+/// Checks that it is one of ours, with the schema that this program knows.
+pub(super) fn check(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application_id != APPLICATION_ID {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    let known = STEPS.len();
+    match found(Migrations::from_slice(&STEPS).current_version(connection).map_err(unknown)?) {
+        found if found > known => Err(StoreError::TooNew { found, known }),
+        found if found < known => Err(StoreError::TooOld { found, known }),
+        _ => Ok(()),
+    }
+}
+
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let steps = Migrations::from_slice(&STEPS);
-    steps.to_latest(connection).map_err(|error| match error {
+    // A step that makes a table anew drops the old one, which must not take the rows along that refer to it.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    let migrated = steps.to_latest(connection);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    migrated.map_err(|error| match error {
         Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
             StoreError::TooNew { found: steps.current_version(connection).map_or(0, found), known: STEPS.len() }
         }
+        error => unknown(error),
+    })
+}
+
+fn unknown(error: Error) -> StoreError {
+    match error {
         Error::RusqliteError { err, .. } => err.into(),
         error => StoreError::Sqlite(error.to_string()),
-    })
+    }
 }
 
 fn found(version: SchemaVersion) -> usize {
@@ -94,5 +118,49 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/sql");
         let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert_eq!(names.filter(|name| name.starts_with('0')).count(), STEPS.len());
+    }
+
+    /// A database as the first version left it, with a lead that two visitors had a hand in.
+    #[test]
+    fn what_an_older_version_stored_outlives_the_new_tables() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "foreign_keys", true).unwrap();
+        Migrations::from_slice(&STEPS[..3]).to_latest(&mut connection).unwrap();
+        connection
+            .execute_batch(
+                "insert into visitors values (x'01', 'demo', 1), (x'02', 'demo', 1);
+                 insert into conversations values (x'11', x'01', 'demo', 1, 1), (x'12', x'02', 'demo', 1, 1);
+                 insert into leads (id, agent_id, email, name, conversation_id, created_at_ms, updated_at_ms)
+                 values (x'21', 'demo', 'a@example.com', 'Ann', x'12', 1, 2),
+                        (x'22', 'demo', 'b@example.com', 'Bob', x'11', 1, 1);
+                 insert into lead_history (lead_id, conversation_id, changed_at_ms, old) values (x'21', x'12', 2, '{}');
+                 insert into messages (id, conversation_id, role, content, created_at_ms)
+                 values (x'31', x'11', 'user', 'Hello', 1);",
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let leads: Vec<(String, Option<Vec<u8>>, Option<Vec<u8>>, String)> = connection
+            .prepare("select name, first_visitor_id, visitor_id, status from leads order by id")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(
+            leads,
+            [
+                ("Ann".into(), None, Some(vec![2]), "new".into()),
+                ("Bob".into(), Some(vec![1]), Some(vec![1]), "new".into())
+            ]
+        );
+        let maker: Vec<u8> = connection.query_row("select visitor_id from lead_history", [], |row| row.get(0)).unwrap();
+        assert_eq!(maker, [2]);
+        connection.execute("delete from conversations where id = x'12'", []).unwrap();
+        let kept: i64 = connection
+            .query_row("select count(*) from leads where conversation_id is null", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(kept, 1, "a lead outlives its conversation");
+        let enforced: bool = connection.pragma_query_value(None, "foreign_keys", |row| row.get(0)).unwrap();
+        assert!(enforced);
     }
 }

@@ -1,5 +1,7 @@
 //! The store on a real file.
 
+mod webhooks;
+
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::thread;
@@ -11,11 +13,15 @@ use super::*;
 use crate::domain::conversation::{FinishReason, Page, Role, Status, Usage};
 use crate::domain::email::Email;
 use crate::domain::event::{EventType, NewEvent};
-use crate::domain::id::{AgentId, ConversationId, LeadId, MessageId, VisitorId};
+use crate::domain::id::{self, AgentId, ConversationId, LeadId, MessageId, VisitorId};
 use crate::domain::lead::{NewLead, StoredLead};
 use crate::domain::money::Charge;
 use crate::domain::scratch::Scratch;
 use crate::domain::time::{Period, Timestamp};
+use crate::domain::webhook::Subscribers;
+
+mod owner;
+mod scale;
 
 const DAY_MS: i64 = 86_400_000;
 const NOW: Timestamp = Timestamp::from_ms(20_000 * DAY_MS + 1000);
@@ -66,6 +72,10 @@ fn answer(speaker: &Speaker, question: MessageId, content: &str, charged_tokens:
     }
 }
 
+fn nobody() -> Subscribers {
+    Subscribers::default()
+}
+
 fn lead(email: &str) -> NewLead {
     NewLead {
         email: Email::parse(email).unwrap(),
@@ -75,6 +85,7 @@ fn lead(email: &str) -> NewLead {
         message: None,
         fields: BTreeMap::new(),
         consent: None,
+        consent_text: None,
         source: None,
         page: Page::default(),
     }
@@ -251,7 +262,7 @@ fn messages_come_back_in_order_and_the_newest_are_kept() {
         let question = question(&speaker, &format!("q{n}"), None, NOW);
         let id = question.id;
         store.insert_question(question).wait().unwrap();
-        store.finish_answer(answer(&speaker, id, &format!("a{n}"), 10)).wait().unwrap();
+        store.finish_answer(answer(&speaker, id, &format!("a{n}"), 10), nobody()).wait().unwrap();
     }
     let messages = store.recent_messages(speaker.conversation, 30).unwrap();
     assert_eq!(messages.len(), 30);
@@ -276,7 +287,7 @@ fn a_question_is_found_by_its_client_id_with_its_answer_or_without() {
     let asked = state("c1").asked.unwrap();
     assert_eq!((asked.question.id, asked.charged, asked.answer.is_none()), (question.id, charge(1000), true));
     assert!(store.insert_question(question.clone()).wait().is_err(), "an id counts once");
-    store.finish_answer(answer(&speaker, question.id, "yes", 10)).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "yes", 10), nobody()).wait().unwrap();
     let answered = state("c1").asked.unwrap().answer.unwrap();
     assert_eq!(answered.message.content, "yes");
     assert_eq!(answered.usage, Usage { input_tokens: 7, output_tokens: 3 });
@@ -292,15 +303,15 @@ fn what_was_reserved_is_settled_on_the_question_and_in_the_agents_day() {
     let question = question(&speaker, "hi", None, NOW);
     store.insert_question(question.clone()).wait().unwrap();
     assert_eq!(charged_on(&store, NOW.day()), charge(1000));
-    store.finish_answer(answer(&speaker, question.id, "", 0)).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "", 0), nobody()).wait().unwrap();
     assert_eq!(
         (charged_on(&store, NOW.day()), count(&store, "messages")),
         (charge(0), 1),
         "an answer without a word is no answer"
     );
-    store.reask(question.id, &speaker.agent, NOW, charge(1000)).wait().unwrap();
+    store.reask(question.id, &speaker.agent, NOW, charge(1000), nobody()).wait().unwrap();
     assert_eq!(charged_on(&store, NOW.day()), charge(1000));
-    store.finish_answer(answer(&speaker, question.id, "yes", 300)).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "yes", 300), nobody()).wait().unwrap();
     assert_eq!(charged_on(&store, NOW.day()), charge(300));
     assert_eq!(store.conversation_charge(speaker.conversation).unwrap(), charge(300));
     assert_eq!(store.conversation_charge(ConversationId::new(NOW)).unwrap(), Charge::default());
@@ -323,10 +334,10 @@ fn a_question_that_is_asked_again_counts_on_the_day_and_in_the_window_of_the_ask
     let speaker = speaker();
     let question = question(&speaker, "hi", None, NOW);
     store.insert_question(question.clone()).wait().unwrap();
-    store.finish_answer(answer(&speaker, question.id, "", 20)).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "", 20), nobody()).wait().unwrap();
     let tomorrow = NOW.next_day();
     store.reask(question.id, &speaker.agent, tomorrow, charge(1000)).wait().unwrap();
-    store.finish_answer(answer(&speaker, question.id, "yes", 20 + 7)).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "yes", 20 + 7), nobody()).wait().unwrap();
     let of_days = [NOW.day(), tomorrow.day()].map(|day| charged_on(&store, day));
     assert_eq!(of_days, [charge(20), charge(7)]);
     let both = Period { first_day: NOW.day(), next_day: tomorrow.day() + 1 };
@@ -392,7 +403,10 @@ fn a_lead_is_one_row_for_each_agent_and_address_however_many_come_at_once() {
         let threads: Vec<_> = (0..30)
             .map(|_| {
                 scope.spawn(|| {
-                    store.upsert_lead(speaker(), LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap()
+                    store
+                        .upsert_lead(speaker(), LeadId::new(NOW), lead("ann@example.com"), nobody(), NOW)
+                        .wait()
+                        .unwrap()
                 })
             })
             .collect();
@@ -402,7 +416,7 @@ fn a_lead_is_one_row_for_each_agent_and_address_however_many_come_at_once() {
     assert_eq!(stored.iter().filter(|lead| lead.created).count(), 1);
     assert!(stored.iter().all(|lead| lead.id == stored[0].id));
     let other = Speaker { agent: agent("other"), ..speaker() };
-    assert!(store.upsert_lead(other, LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap().created);
+    assert!(store.upsert_lead(other, LeadId::new(NOW), lead("ann@example.com"), nobody(), NOW).wait().unwrap().created);
 }
 
 #[test]
@@ -418,9 +432,9 @@ fn an_update_overwrites_what_it_brings_keeps_what_it_does_not_and_is_remembered(
         ..lead("ann@example.com")
     };
     let second = NewLead { phone: Some("2".into()), fields: fields(&[("plan", "b")]), ..lead("ann@example.com") };
-    store.upsert_lead(speaker(), LeadId::new(NOW), first, NOW).wait().unwrap();
+    store.upsert_lead(speaker(), LeadId::new(NOW), first, nobody(), NOW).wait().unwrap();
     let later = NOW.plus(Duration::from_secs(9));
-    let stored = store.upsert_lead(speaker(), LeadId::new(later), second, later).wait().unwrap();
+    let stored = store.upsert_lead(speaker(), LeadId::new(later), second, nobody(), later).wait().unwrap();
     assert_eq!((stored.created, stored.created_at, stored.updated_at), (false, NOW, later));
     let row = store
         .read(|db| {

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
+use super::bell::Bell;
 
 /// Writes that may wait; more are refused as busy.
 const QUEUE_MAX: usize = 4096;
@@ -26,21 +27,34 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// A write on its way to the disk.
 #[must_use = "a write is not stored before its commit was waited for"]
-pub(crate) struct Commit<T>(Receiver<Result<T, StoreError>>);
+pub(crate) struct Commit<T>(Receiver<Result<T, StoreError>>, Option<Bell>);
 
 impl<T> Commit<T> {
     /// Blocks until the commit is on the disk, or has failed.
     pub(crate) fn wait(self) -> Result<T, StoreError> {
-        self.0.recv().unwrap_or(Err(StoreError::Closed))
+        let result = self.0.recv().unwrap_or(Err(StoreError::Closed));
+        self.told(result)
     }
 
     /// As [`Commit::wait`], but for so long at most: then the commit comes back, to be waited for on.
     pub(crate) fn wait_at_most(self, patience: Duration) -> Result<Result<T, StoreError>, Self> {
         match self.0.recv_timeout(patience) {
-            Ok(result) => Ok(result),
+            Ok(result) => Ok(self.told(result)),
             Err(RecvTimeoutError::Disconnected) => Ok(Err(StoreError::Closed)),
             Err(RecvTimeoutError::Timeout) => Err(self),
         }
+    }
+
+    /// The same commit, which rings this bell once it is on the disk.
+    pub(super) fn then_ring(self, bell: Option<Bell>) -> Self {
+        Self(self.0, bell)
+    }
+
+    fn told(self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let (Ok(_), Some(bell)) = (&result, self.1) {
+            bell.ring();
+        }
+        result
     }
 }
 
@@ -61,18 +75,27 @@ pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     is_failing: Arc<AtomicBool>,
+    /// Something was deleted of which the log still has a copy.
+    owes_emptying: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// `is_alone`: no other process keeps the log; what it was found with is folded back too.
+    pub(super) fn start(connection: Connection, is_alone: bool) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
-        let state = is_failing.clone();
-        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || {
-            Loop { connection, is_failing: state, damage: None, has_written: false, folding_fails: false }
-                .run(&receiver)
-        })?;
-        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing })
+        let owes_emptying = Arc::<AtomicBool>::default();
+        let work = Loop {
+            connection,
+            is_alone,
+            is_failing: is_failing.clone(),
+            owes_emptying: owes_emptying.clone(),
+            damage: None,
+            has_written: is_alone,
+            folding_fails: false,
+        };
+        let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
+        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing, owes_emptying })
     }
 
     pub(super) fn write<T: Send + 'static>(
@@ -95,12 +118,24 @@ impl Writer {
             None => Err(TrySendError::Disconnected(job)),
         };
         let refusal = match sent {
-            Ok(()) => return Commit(commit),
+            Ok(()) => return Commit(commit, None),
             Err(TrySendError::Full(_)) => StoreError::Busy,
             Err(TrySendError::Disconnected(_)) => StoreError::Closed,
         };
         let _ = refuse.send(Err(refusal));
-        Commit(commit)
+        Commit(commit, None)
+    }
+
+    /// The same, and the log keeps nothing of what `work` deleted.
+    pub(super) fn write_and_empty_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Commit<T> {
+        let owes_emptying = self.owes_emptying.clone();
+        self.write(move |connection| {
+            owes_emptying.store(true, Ordering::Relaxed);
+            work(connection)
+        })
     }
 
     pub(super) fn ready(&self) -> Result<(), StoreError> {
@@ -145,7 +180,10 @@ fn in_savepoint<T>(
 /// The writer's thread.
 struct Loop {
     connection: Connection,
+    /// No other process keeps the log.
+    is_alone: bool,
     is_failing: Arc<AtomicBool>,
+    owes_emptying: Arc<AtomicBool>,
     /// What was found wrong with the file. It stays: only a person can repair it.
     damage: Option<StoreError>,
     /// Since the log was last folded back.
@@ -162,7 +200,10 @@ impl Loop {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.empty_log();
+        // Beside a server the log is the server's, unless something of ours is in it.
+        if self.is_alone || self.has_written || self.owes_emptying.load(Ordering::Relaxed) {
+            self.empty_log();
+        }
     }
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
@@ -177,6 +218,10 @@ impl Loop {
         }
         let result = begun.and_then(|()| self.end_transaction(trouble.as_ref()));
         self.note(result.as_ref().err().or(trouble.as_ref()));
+        // Before anyone is told that it is gone.
+        if result.is_ok() && self.owes_emptying.load(Ordering::Relaxed) {
+            self.empty_log_now();
+        }
         for settle in settled {
             settle(result.as_ref().copied());
         }
@@ -239,6 +284,9 @@ impl Loop {
             let probed = self.probe();
             self.note(probed.as_ref().err());
         }
+        if self.owes_emptying.load(Ordering::Relaxed) {
+            self.empty_log_now();
+        }
         if self.has_written {
             self.fold_log_back();
         }
@@ -268,6 +316,17 @@ impl Loop {
             }
             Err(_) => {}
         }
+    }
+
+    /// What was deleted must not stay in the log. Whoever still reads in it is not waited for: the next second tries again.
+    fn empty_log_now(&mut self) {
+        let emptied = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i32>(0))
+        });
+        if let Err(error) = self.connection.busy_timeout(super::LOCK_WAIT) {
+            tracing::warn!(%error, "storage: the writer waits for no lock any more");
+        }
+        self.owes_emptying.store(!matches!(emptied, Ok(0)), Ordering::Relaxed);
     }
 
     /// At the end the log is emptied, so that the database is one file, if its readers leave it soon enough.

@@ -80,6 +80,8 @@ pub struct Recorded {
     pub head: String,
     /// The body as JSON; null if it was none.
     pub body: Value,
+    /// The body as it came.
+    pub raw: Vec<u8>,
     /// Which connection it came on, from 0.
     pub connection: usize,
 }
@@ -249,7 +251,8 @@ fn serve(mut socket: TcpStream, connection: usize, shared: &Shared) {
         let Some((head, body)) = read_request(&mut socket) else {
             break;
         };
-        let recorded = Recorded { head, body: serde_json::from_slice(&body).unwrap_or(Value::Null), connection };
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let recorded = Recorded { head, body: json, raw: body, connection };
         let script = {
             let mut state = shared.state();
             requests.push(state.requests.len());

@@ -20,6 +20,7 @@ mod idempotency;
 mod init;
 mod leads;
 mod limits;
+mod me;
 mod messages;
 mod origins;
 mod overload;
@@ -28,6 +29,11 @@ mod script;
 mod stream;
 mod tls;
 mod tokens;
+
+// For the owner.
+mod admin;
+mod admin_login;
+mod webhooks;
 
 // What can go wrong.
 mod behind_nginx;
@@ -47,6 +53,9 @@ mod regression;
 mod secrets;
 mod shutdown;
 mod stopping;
+
+// What the owner sees.
+mod owner_lists;
 
 // The program and its source.
 mod cli;

@@ -8,22 +8,26 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "config", "model", "store", "widget"]),
-    ("server", &["api", "chat", "config", "http", "model", "store"]),
+    ("cli", &["server", "admin", "config", "export", "model", "store", "webhook", "widget"]),
+    ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store", "webhook"]),
+    ("janitor", &["store"]),
+    ("export", &["store"]),
     ("api", &["chat", "config", "http", "model", "store", "widget"]),
+    ("admin", &["config", "export", "http", "store"]),
     ("chat", &["model", "store"]),
     ("model", &[]),
     ("store", &[]),
+    ("webhook", &["store"]),
     ("http", &[]),
     ("widget", &[]),
 ];
 
 /// The configuration hands each room its own settings.
-const CONFIG_NAMES: [&str; 3] = ["http", "model", "store"];
+const CONFIG_NAMES: [&str; 4] = ["http", "model", "store", "webhook"];
 
 /// Named by all; they name only each other.
 const COMMON: [&str; 5] = ["domain", "token", "limiter", "clock", "log"];

@@ -473,3 +473,16 @@ fn a_wrong_value_does_not_make_other_keys_unknown() {
         r#"2 agent[0].id: "A!" is not an id: an agent id is 1 to 64 of a-z, 0-9, "-" and "_", and begins with a letter or a digit"#,
     );
 }
+
+#[test]
+fn mistakes_in_the_retention_are_named() {
+    check_top("[retention]\nevents = \"30\"", r#"2 retention.events: "30" has no unit; write "30s" for seconds"#);
+    check_top(
+        "[retention]\nleads = \"12h\"",
+        r#"2 retention.leads: "12h" is out of range; write "1d" to "3650d", or "forever""#,
+    );
+    check_top(
+        "[conversation]\nresume_window = \"7d\"\n[retention]\nconversations = \"2d\"",
+        r#"4 retention.conversations: "2d" is shorter than conversation.resume_window or a budget's window; write "168h" or more"#,
+    );
+}

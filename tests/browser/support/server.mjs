@@ -45,6 +45,12 @@ export async function startServer(config) {
       for await (const text of child.stdout) printed += text;
       return printed;
     },
+    /** A command beside the running server, with one line on its standard input. */
+    async commandBeside(line, ...words) {
+      const child = spawn(BINARY, [...words, "--config", file, "--data", data], { stdio: ["pipe", "ignore", "inherit"] });
+      child.stdin.end(`${line}\n`);
+      return new Promise((resolve) => child.on("exit", resolve));
+    },
     async stop() {
       process.kill();
       await exited;

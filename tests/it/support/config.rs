@@ -11,12 +11,14 @@ pub(crate) struct Config {
     sections: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
     models: Vec<BTreeMap<&'static str, String>>,
     agents: Vec<Agent>,
+    webhooks: BTreeMap<String, String>,
 }
 
 impl Config {
     /// The model `fake` at `model_url`; the agents `demo` and `other`, each on its own origin.
     pub(crate) fn new(model_url: &str) -> Self {
-        let mut config = Self { sections: BTreeMap::new(), models: Vec::new(), agents: Vec::new() };
+        let mut config =
+            Self { sections: BTreeMap::new(), models: Vec::new(), agents: Vec::new(), webhooks: BTreeMap::new() };
         config.model("fake", model_url);
         config.agents = vec![Agent::new("demo", ORIGIN), Agent::new("other", "https://other.example")];
         // All tests come from one address.
@@ -74,6 +76,17 @@ impl Config {
         self
     }
 
+    /// Adds a webhook of this name, or replaces it; `lines` are the rest of it, as TOML.
+    pub(crate) fn webhook(&mut self, name: &str, lines: &str) -> &mut Self {
+        self.webhooks.insert(name.to_owned(), lines.to_owned());
+        self
+    }
+
+    pub(crate) fn remove_webhook(&mut self, name: &str) -> &mut Self {
+        self.webhooks.remove(name);
+        self
+    }
+
     pub(crate) fn to_toml(&self) -> String {
         let mut toml = String::new();
         for (name, keys) in &self.sections {
@@ -86,6 +99,9 @@ impl Config {
             write_table(&mut toml, "[[agent]]", &agent.keys);
             toml.push_str(&agent.tables);
             toml.push('\n');
+        }
+        for (name, lines) in &self.webhooks {
+            writeln!(toml, "[[webhook]]\nname = {}\n{lines}\n", quoted(name)).expect("a string grows");
         }
         toml
     }

@@ -1,6 +1,7 @@
 //! What the suites stand on: the real binary in a scratch folder, a scripted model beside it, and a client that checks
 //! every answer against the description of the API. No assertion about one feature of the product lives here.
 
+pub(crate) mod admin;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod config;

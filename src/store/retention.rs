@@ -1,0 +1,123 @@
+//! Deleting what is old enough, a little at a time: between two batches others write.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::erasure::delete_conversation;
+use super::{Commit, Store, StoreError};
+use crate::domain::id::ConversationId;
+use crate::domain::time::Timestamp;
+
+/// How long what is stored is kept. None: for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retention {
+    /// After a conversation's last activity; its messages and events go with it.
+    pub(crate) conversations: Option<Duration>,
+    pub(crate) events: Option<Duration>,
+    /// After a lead was last left or changed.
+    pub(crate) leads: Option<Duration>,
+}
+
+/// What was deleted for its age.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Expired {
+    pub(crate) conversations: u64,
+    pub(crate) events: u64,
+    pub(crate) leads: u64,
+}
+
+/// When the periods were last enforced, and what that took away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Enforced {
+    pub(crate) at: Timestamp,
+    pub(crate) expired: Expired,
+}
+
+/// Rows of one commit: some milliseconds, for which others wait.
+const CONVERSATIONS_MAX: u32 = 20;
+const ROWS_MAX: u32 = 200;
+
+impl Store {
+    /// One batch. What it took away; nothing: all is done.
+    pub(crate) fn delete_expired(&self, retention: Retention, now: Timestamp) -> Commit<Expired> {
+        self.write(move |connection| {
+            let before = |kept: Option<Duration>| kept.map(|kept| now.minus(kept).ms());
+            Ok(Expired {
+                conversations: before(retention.conversations)
+                    .map_or(Ok(0), |before| expire_conversations(connection, before))?,
+                events: before(retention.events).map_or(Ok(0), |before| expire_events(connection, before))?,
+                leads: before(retention.leads).map_or(Ok(0), |before| expire_leads(connection, before))?,
+            })
+        })
+    }
+
+    /// Notes that the periods were enforced to the end, and empties the log of what was deleted.
+    pub(crate) fn note_enforced(&self, enforced: Enforced) -> Commit<()> {
+        self.write_and_empty_log(move |connection| {
+            let Enforced { at, expired } = enforced;
+            let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+            let notes = [
+                ("retention.at_ms", at.ms()),
+                ("retention.conversations", count(expired.conversations)),
+                ("retention.events", count(expired.events)),
+                ("retention.leads", count(expired.leads)),
+            ];
+            for (name, value) in notes {
+                connection
+                    .prepare_cached("insert into marks (name, seq) values (?1, ?2) on conflict do update set seq = ?2")?
+                    .execute(params![name, value])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// None: never yet.
+    pub(crate) fn enforced(&self) -> Result<Option<Enforced>, StoreError> {
+        self.read(|connection| {
+            let mark = |name: &str| -> Result<Option<i64>, StoreError> {
+                let mut statement = connection.prepare_cached("select seq from marks where name = ?1")?;
+                Ok(statement.query_map([name], |row| row.get(0))?.next().transpose()?)
+            };
+            let count = |name: &str| Ok::<_, StoreError>(u64::try_from(mark(name)?.unwrap_or(0)).unwrap_or(0));
+            let Some(at_ms) = mark("retention.at_ms")? else {
+                return Ok(None);
+            };
+            let expired = Expired {
+                conversations: count("retention.conversations")?,
+                events: count("retention.events")?,
+                leads: count("retention.leads")?,
+            };
+            Ok(Some(Enforced { at: Timestamp::from_ms(at_ms), expired }))
+        })
+    }
+}
+
+fn expire_conversations(connection: &Connection, before_ms: i64) -> Result<u64, StoreError> {
+    let mut statement = connection
+        .prepare_cached("select id from conversations where active_at_ms < ?1 order by active_at_ms limit ?2")?;
+    let ids = statement
+        .query_map(params![before_ms, CONVERSATIONS_MAX], |row| Ok(ConversationId::from_bytes(row.get(0)?)))?
+        .collect::<Result<Vec<_>, _>>()?;
+    for id in &ids {
+        delete_conversation(connection, *id)?;
+    }
+    Ok(ids.len() as u64)
+}
+
+/// Events are stored in the order of time: the oldest are the first.
+fn expire_events(connection: &Connection, before_ms: i64) -> Result<u64, StoreError> {
+    let deleted = connection
+        .prepare_cached(
+            "delete from events where created_at_ms < ?1 and seq in (select seq from events order by seq limit ?2)",
+        )?
+        .execute(params![before_ms, ROWS_MAX])?;
+    Ok(deleted as u64)
+}
+
+fn expire_leads(connection: &Connection, before_ms: i64) -> Result<u64, StoreError> {
+    let deleted = connection
+        .prepare_cached("delete from leads where id in (select id from leads where updated_at_ms < ?1 limit ?2)")?
+        .execute(params![before_ms, ROWS_MAX])?;
+    Ok(deleted as u64)
+}
