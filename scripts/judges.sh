@@ -79,7 +79,7 @@ install_judges() {
         python3 -m venv "$judges/venv"
         "$judges/venv/bin/pip" install --quiet --disable-pip-version-check "${PYTHON_PACKAGES[@]}"
         npm install --prefix "$judges" --silent --no-audit --no-fund --ignore-scripts "${NODE_PACKAGES[@]}"
-        "$judges/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest "$judges" $JSON_SUITE
+        "$judges/venv/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary "${JSON_SUITE%%==*}" --dest "$judges" $JSON_SUITE
         mkdir "$judges/json"
         tar --extract --gzip --file "$judges/${JSON_SUITE/==/-}.tar.gz" --directory "$judges/json" --strip-components=3 \
             "${JSON_SUITE/==/-}/data/parsing"
@@ -131,9 +131,11 @@ start_widgetd() {
     cat >"$tmp/widget.toml" <<TOML
 [limits]
 init_per_address = "100000/1m"
+config_per_address = "100000/1m"
 messages_per_address = "100000/1m"
 leads_per_token = "100000/1m"
 leads_per_address = "100000/1m"
+leads_per_agent = "100000/1m"
 events_per_token = "100000/1m"
 
 [budget]

@@ -243,7 +243,7 @@ check_init() {
     expect 'init begins a conversation' \
         'is(200) and readable and limited and .body.resumed == false and .body.messages == [] and .body.token_type == "Bearer" and .body.expires_in == 3600'
     expect 'init tells nothing but the looks of the agent' \
-        '.body.agent | .id == $agent and (keys - ["id", "name", "language", "greeting", "starter_prompts", "theme", "lead_form", "rules"] == [])' \
+        '.body.agent | .id == $agent and (keys - ["id", "name", "language", "direction", "greeting", "starter_prompts", "theme", "lead_form", "rules", "restricted_paths", "strings"] == [])' \
         --arg agent "$agent"
     token=$(get '.body.token // ""')
     visitor=$(get '.body.visitor_id // ""')

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Mixed load with clients that vanish; then threads, descriptors, memory and the database's log must be where they were.
+# Mixed load with clients that vanish; then threads, descriptors, memory and the database's log must be where they were, and the
+# database must have grown by no more than what was said.
 #
 #   scripts/soak.sh [SECONDS]     120 by default; 3600 is the long form
 #
-# Needs what `cargo build --release` needs. Prints a look at the process now and then, and what is back where it was. Exits
+# Needs what `cargo build --release` needs. Prints a look at the process now and then, and what is as it should be. Exits
 # with 1 if something is not.
 set -euo pipefail
 

@@ -77,7 +77,7 @@ impl Limiter {
         let (now_ms, window_ms) = (ms(now), ms(self.rate.window));
         let mut shard = self.shard(hash).lock();
         shard.sweep(now_ms, window_ms);
-        let Some(place) = shard.place(hash, self.keys_max_per_shard, self.rate.requests, now_ms) else {
+        let Some(place) = shard.place(hash, self.keys_max_per_shard, self.rate, now_ms) else {
             return Verdict::Refused { wait: CROWDED_WAIT };
         };
         let log = &mut shard.logs[place];
@@ -123,7 +123,7 @@ impl Shard {
     }
 
     /// Where the log of this key is: found, added, or in the place of one that made room.
-    fn place(&mut self, key: u64, keys_max: usize, requests: u32, now_ms: u64) -> Option<usize> {
+    fn place(&mut self, key: u64, keys_max: usize, rate: Rate, now_ms: u64) -> Option<usize> {
         if let Some(&place) = self.places.get(&key) {
             return Some(place);
         }
@@ -132,7 +132,7 @@ impl Shard {
             self.logs.push(log);
             self.logs.len() - 1
         } else {
-            let place = self.longest_unused(requests)?;
+            let place = self.longest_unused(rate, now_ms)?;
             self.places.remove(&self.logs[place].key);
             self.logs[place] = log;
             place
@@ -141,15 +141,22 @@ impl Shard {
         Some(place)
     }
 
-    /// Of the next candidates, the one used longest ago that is not at its limit: a key that is refused stays refused.
-    fn longest_unused(&mut self, requests: u32) -> Option<usize> {
+    /// Of the next candidates, the one used longest ago that is not at its limit: a key that is refused stays refused. What
+    /// has left the window since the last sweep does not count.
+    fn longest_unused(&mut self, rate: Rate, now_ms: u64) -> Option<usize> {
         let len = self.logs.len();
         let first = self.hand;
         self.hand = (first + CANDIDATES) % len;
-        (0..CANDIDATES.min(len))
-            .map(|step| (first + step) % len)
-            .filter(|&place| self.logs[place].offsets.len() < requests as usize)
-            .min_by_key(|&place| self.logs[place].newest_ms())
+        let candidates = (0..CANDIDATES.min(len)).map(|step| (first + step) % len);
+        candidates
+            .filter_map(|place| {
+                let log = &mut self.logs[place];
+                let used_at_ms = log.newest_ms();
+                log.forget_before(now_ms, ms(rate.window));
+                (log.offsets.len() < rate.requests as usize).then_some((used_at_ms, place))
+            })
+            .min()
+            .map(|(_, place)| place)
     }
 }
 
@@ -294,6 +301,17 @@ mod tests {
             let shard = shard.lock();
             assert_eq!(shard.places.len(), shard.logs.len());
         }
+    }
+
+    #[test]
+    fn a_key_whose_requests_have_left_the_window_makes_room() {
+        let limiter = Limiter::new(Rate { requests: 1, window: MINUTE }, SHARDS);
+        let newcomers = |now| (0..1000_u64).filter(|n| allowed(limiter.check(&(now, n), at(now)))).count();
+        // The sweep of a shard is due a window after its first request: these are all at their limit just after it.
+        limiter.shards.iter().for_each(|shard| shard.lock().swept_at_ms = 59_000);
+        assert_eq!(newcomers(59_001), SHARDS, "one of each shard");
+        limiter.shards.iter().for_each(|shard| shard.lock().swept_at_ms = 119_000);
+        assert_eq!(newcomers(119_002), SHARDS, "the sweep is due in a minute, but there is room");
     }
 
     /// Of all allocations; a queue's is rounded up to what an allocator gives.

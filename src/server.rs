@@ -1,7 +1,9 @@
 //! The one composition root: builds every room from the configuration, runs them, and stops them in order.
 //!
 //! Stopping: the front closes its listener and the idle connections; running answers have `shutdown_grace` to end; what
-//! still runs then fails as shutting down and is stored as partial; the writer commits what has queued and closes.
+//! still runs then fails as shutting down and is stored as partial. The front returns when the last connection has gone,
+//! so that who has sent a request gets its answer; slow clients are waited for a few seconds at most. Last, the writer
+//! commits what has queued and closes.
 
 use std::collections::HashMap;
 use std::io;
@@ -20,13 +22,16 @@ use crate::clock;
 use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
-use crate::http::Front;
+use crate::http::{Front, Permits};
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
 
 /// How long an answer that was told to stop may take to be stored.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long clients may take, once no answer is generated any more, to end their requests and to read what was answered.
+/// Longer than a write waits for a lock on the database.
+const CLIENT_GRACE: Duration = Duration::from_secs(3);
 
 /// Reads the configuration again, as at start.
 pub(crate) type Reload = Box<dyn Fn() -> Result<Config, Complaints> + Send>;
@@ -68,6 +73,7 @@ impl Server {
         let address = config.http.listen;
         let front = Front::bind(config.http.clone()).map_err(|error| StartError::Listen { address, error })?;
         let places = Places::new(config.http.generations);
+        let commits = Permits::new(config.http.commits);
         let shutdown_grace = config.shutdown_grace;
         let own_origins = own_origins(&config, front.local_addr());
         let snapshot = snapshot(config, own_origins, None).map_err(storage)?;
@@ -77,6 +83,7 @@ impl Server {
             chat,
             store,
             places,
+            commits,
             front: front.handle(),
         });
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
@@ -136,7 +143,8 @@ fn obey(mut signals: Signals, app: &Arc<App>, reload: &Reload, shutdown_grace: D
     }
 }
 
-/// Waits for the running answers, then ends those that remain.
+/// Waits for the running answers, then ends those that remain, and last cuts off the clients that are slow. If there are
+/// none, the front returns by itself, and the process ends before this does.
 fn end_generations(app: &App, shutdown_grace: Duration) {
     let places = app.places.permits();
     if !places.wait_until_none_is_held(shutdown_grace) {
@@ -144,6 +152,8 @@ fn end_generations(app: &App, shutdown_grace: Duration) {
         app.chat.stop();
         places.wait_until_none_is_held(STOP_GRACE);
     }
+    std::thread::sleep(CLIENT_GRACE);
+    tracing::warn!("closing the connections of clients that are still sending or reading");
     app.front.close();
 }
 

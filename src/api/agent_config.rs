@@ -6,6 +6,8 @@ use super::error::ApiError;
 use super::{Ctx, Outcome, etag, gate};
 
 pub(super) fn agent_config(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
+    // What is allowed tells nothing of it: a cache would tell others.
+    ctx.snapshot.limits.config(ctx.client(), ctx.monotonic)?;
     let agent_id = ctx.request.get_param("agent_id").unwrap_or_default();
     let agent = &gate::admit(ctx, &agent_id)?.agent;
     let body = agent.published.get();

@@ -11,6 +11,9 @@ use crate::domain::conversation::{PAGE_FIELD_CHARS_MAX, Page};
 use crate::domain::text;
 use crate::http::problem::FieldError;
 
+/// Objects and arrays within each other, the body's own object among them: what is stored must be readable elsewhere too.
+const LEVELS_MAX: usize = 32;
+
 /// Reads `body` as one JSON object and lets `read` take its members; fails with all that `read` complained of.
 pub(super) fn parse<T>(
     request: &Request,
@@ -25,6 +28,9 @@ pub(super) fn parse<T>(
     }
     let value: Value =
         serde_json::from_slice(body).map_err(|error| ApiError::InvalidJson { reason: error.to_string() })?;
+    if !nests_at_most(LEVELS_MAX, &value) {
+        return Err(ApiError::InvalidJson { reason: format!("it is nested deeper than {LEVELS_MAX} levels") });
+    }
     let mut errors = Vec::new();
     let Value::Object(members) = value else {
         errors.push(FieldError { field: String::new(), message: "the body must be a JSON object".into() });
@@ -34,6 +40,16 @@ pub(super) fn parse<T>(
     match parsed {
         Some(parsed) if errors.is_empty() => Ok(parsed),
         _ => Err(ApiError::ValidationFailed { errors }),
+    }
+}
+
+/// Calls itself for each level; serde_json has stopped at 128.
+fn nests_at_most(levels: usize, value: &Value) -> bool {
+    let inner_fits = |inner: &Value| nests_at_most(levels - 1, inner);
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(inner_fits),
+        Value::Object(members) => levels > 0 && members.values().all(inner_fits),
+        _ => true,
     }
 }
 
@@ -180,8 +196,19 @@ mod tests {
         for bad in ["[]", "null", "1", "\"x\"", "{}", "{\"content\":null}", "{\"content\":\" \"}"] {
             assert!(matches!(read(bad), Err(ApiError::ValidationFailed { .. })), "{bad}");
         }
-        let deep = format!("{{\"x\":{}{}}}", "[".repeat(200), "]".repeat(200));
-        assert!(matches!(read(&deep), Err(ApiError::InvalidJson { .. })));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_refused() {
+        let of_arrays = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let of_objects = |levels: usize| format!("{}1{}", "{\"y\":".repeat(levels), "}".repeat(levels));
+        for (levels, is_taken) in [(30, true), (31, true), (32, false), (33, false), (126, false), (200, false)] {
+            for inner in [of_arrays(levels), of_objects(levels)] {
+                let result = read(&format!("{{\"content\":\"x\",\"deep\":[1,{{}}],\"x\":{inner}}}"));
+                assert_eq!(result.is_ok(), is_taken, "{levels} levels below the body's own");
+                assert!(is_taken || matches!(result, Err(ApiError::InvalidJson { .. })));
+            }
+        }
     }
 
     #[test]

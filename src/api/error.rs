@@ -35,6 +35,7 @@ pub(super) enum ApiError {
     ModelUnavailable { cause: String },
     ModelTimeout { cause: String },
     Overloaded { cause: &'static str },
+    StorageFails { cause: String },
     ShuttingDown,
 }
 
@@ -88,6 +89,7 @@ impl ApiError {
             Self::ModelUnavailable { .. } => (502, "model_unavailable", "The model gave no answer"),
             Self::ModelTimeout { .. } => (504, "model_timeout", "The model took too long"),
             Self::Overloaded { .. } => (503, "overloaded", "The server is busy"),
+            Self::StorageFails { .. } => (503, "overloaded", "The server cannot store anything"),
             Self::ShuttingDown => (503, "shutting_down", "The server is shutting down"),
         }
     }
@@ -138,7 +140,7 @@ impl ApiError {
             Self::Internal { .. } => "The log has the cause under this request_id.".into(),
             Self::ModelUnavailable { .. } => "The message is stored. Try again in a moment.".into(),
             Self::ModelTimeout { .. } => "The message is stored. Try again in a moment.".into(),
-            Self::Overloaded { .. } => "Try again in a moment.".into(),
+            Self::Overloaded { .. } | Self::StorageFails { .. } => "Try again in a moment.".into(),
             Self::ShuttingDown => "Try again in a moment: it is probably being restarted.".into(),
         }
     }
@@ -151,7 +153,7 @@ impl ApiError {
             | Self::AgentBudgetExhausted { wait }
             | Self::EventAllowanceExhausted { wait } => Some(*wait),
             Self::GenerationInProgress => Some(chat::IN_PROGRESS_WAIT),
-            Self::Overloaded { .. } | Self::ShuttingDown => Some(Duration::from_secs(1)),
+            Self::Overloaded { .. } | Self::StorageFails { .. } | Self::ShuttingDown => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -164,7 +166,10 @@ impl ApiError {
     /// What the operator should read beside the request's line in the log.
     pub(super) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Internal { cause } | Self::ModelUnavailable { cause } | Self::ModelTimeout { cause } => Some(cause),
+            Self::Internal { cause }
+            | Self::ModelUnavailable { cause }
+            | Self::ModelTimeout { cause }
+            | Self::StorageFails { cause } => Some(cause),
             Self::Overloaded { cause } => Some(cause),
             _ => None,
         }
@@ -214,6 +219,7 @@ impl From<StoreError> for ApiError {
             StoreError::DiskFloor => Self::Overloaded { cause: "less disk space is free than storage.free_disk_floor" },
             StoreError::Busy => Self::Overloaded { cause: "storage has no room for more work" },
             StoreError::Closed => Self::ShuttingDown,
+            error @ (StoreError::Disk(_) | StoreError::Corrupt(_)) => Self::StorageFails { cause: error.to_string() },
             error => Self::Internal { cause: error.to_string() },
         }
     }
@@ -261,7 +267,24 @@ mod tests {
 
     #[test]
     fn a_cause_is_never_told() {
-        let error = ApiError::Internal { cause: "secret path".into() };
-        assert!(!format!("{:?}", error.problem()).contains("secret path"));
+        for error in [
+            ApiError::Internal { cause: "secret path".into() },
+            StoreError::Disk("secret path".into()).into(),
+            StoreError::Corrupt("secret path".into()).into(),
+        ] {
+            assert!(!format!("{:?}", error.problem()).contains("secret path"));
+            assert!(error.cause().is_some_and(|cause| cause.contains("secret path")));
+        }
+    }
+
+    #[test]
+    fn storage_that_takes_no_write_is_no_fault_of_the_program() {
+        for error in
+            [StoreError::Full, StoreError::Disk(String::new()), StoreError::Corrupt(String::new()), StoreError::Busy]
+        {
+            let problem = ApiError::from(error).problem();
+            assert_eq!((problem.status, problem.code, problem.retry_after_s), (503, "overloaded", Some(1)));
+        }
+        assert_eq!(ApiError::from(StoreError::Panicked).problem().status, 500);
     }
 }

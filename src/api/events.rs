@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::body::Fields;
 use super::error::ApiError;
-use super::{Ctx, Outcome, body, gate, limits};
+use super::{Ctx, Outcome, body, gate, limits, stored};
 use crate::domain::event::{self, EventType, NewEvent};
 use crate::domain::time::Timestamp;
 use crate::store::Stored;
@@ -21,14 +21,16 @@ pub(super) fn events(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let events = body::parse(ctx.request, ctx.body, parse)?;
     let quota = ctx.snapshot.limits.events(&visit.claims.jti, ctx.monotonic)?;
     let allowance = visit.assistant.agent.budget.event_bytes_per_day;
-    let accepted = match ctx.app.store.insert_events(visit.speaker(), events, allowance, ctx.now)?.wait()? {
-        Stored::Accepted(accepted) => accepted,
-        Stored::DailyAllowanceSpent => {
-            return Err(ApiError::EventAllowanceExhausted { wait: ctx.now.next_day().since(ctx.now) });
+    let wait = ctx.now.next_day().since(ctx.now);
+    let permit = stored::may_wait(ctx)?;
+    let commit = ctx.app.store.insert_events(visit.speaker(), events, allowance, ctx.now)?;
+    stored::answer(permit, commit, move |stored| match stored {
+        Stored::Accepted(accepted) => {
+            let response = Response::json(&Answer { accepted }).with_status_code(202);
+            Ok(limits::tell(response, &[quota]))
         }
-    };
-    let response = Response::json(&Answer { accepted }).with_status_code(202);
-    Ok(limits::tell(response, &[quota]).into())
+        Stored::DailyAllowanceSpent => Err(ApiError::EventAllowanceExhausted { wait }),
+    })
 }
 
 pub(super) fn parse(fields: &mut Fields<'_>) -> Option<Vec<NewEvent>> {

@@ -8,8 +8,12 @@ use super::{Ctx, body};
 use crate::chat::Assistant;
 use crate::domain::agent::Agent;
 use crate::domain::origin::Received;
+use crate::domain::text;
 use crate::store::Speaker;
 use crate::token::Claims;
+
+/// Of what a client sends, in the log. No origin that works is as long.
+const QUOTED_CHARS_MAX: usize = 200;
 
 /// A visitor with a valid token, on an origin that the token's agent allows.
 pub(super) struct Visit {
@@ -47,7 +51,8 @@ pub(super) fn authorize(ctx: &Ctx<'_>) -> Result<Visit, ApiError> {
 /// For the routes without a token: an origin that must be there, and the agent by its name.
 pub(super) fn admit<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assistant>, ApiError> {
     let Some(origin) = ctx.origin() else {
-        tracing::warn!(agent = ?agent_id, request_id = ctx.request_id, "refused: the request has no Origin header");
+        let agent = text::beginning(agent_id, QUOTED_CHARS_MAX);
+        tracing::warn!(?agent, request_id = ctx.request_id, "refused: the request has no Origin header");
         return Err(ApiError::OriginMissing { agent: agent_id.to_owned() });
     };
     let assistant = find(ctx, agent_id)?;
@@ -75,7 +80,7 @@ fn allow(ctx: &Ctx<'_>, agent: &Agent, origin: &str) -> Result<(), ApiError> {
     }
     tracing::warn!(
         agent = %agent.id(),
-        ?origin,
+        origin = ?text::beginning(origin, QUOTED_CHARS_MAX),
         request_id = ctx.request_id,
         "refused: add this origin to the agent's allowed_origins in widget.toml if it is yours"
     );

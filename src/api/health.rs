@@ -22,7 +22,7 @@ struct Readiness {
 #[derive(Serialize)]
 struct Model {
     name: String,
-    /// `skipped` after three failures in a row, for half a minute at a time.
+    /// `skipped` after three failures in a row, for a `pause` of `widget.toml` at a time.
     state: &'static str,
     failures: u32,
 }

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use super::body::Fields;
 use super::error::ApiError;
-use super::{Ctx, Outcome, body, gate, limits};
+use super::{Ctx, Outcome, body, gate, limits, stored};
 use crate::domain::email::Email;
 use crate::domain::id::LeadId;
-use crate::domain::lead::{self, LeadSource, NewLead};
+use crate::domain::lead::{self, LeadSource, NewLead, StoredLead};
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 
@@ -36,9 +36,14 @@ pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     // The owner's record of what was agreed to: the text that the agent has now.
     lead.consent_text =
         lead.consent.filter(|is_given| *is_given).and(visit.assistant.agent.appearance.lead_form.consent.clone());
-    let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
+    let quotas = ctx.snapshot.limits.leads(&visit.claims.jti, &visit.claims.agent, ctx.client(), ctx.monotonic)?;
     let email = lead.email.as_str().to_owned();
-    let stored = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now).wait()?;
+    let permit = stored::may_wait(ctx)?;
+    let commit = ctx.app.store.upsert_lead(visit.speaker(), LeadId::new(ctx.now), lead, ctx.now);
+    stored::answer(permit, commit, move |lead| Ok(limits::tell(answer(&lead, email), &quotas)))
+}
+
+fn answer(stored: &StoredLead, email: String) -> Response {
     let answer = Answer {
         lead: Lead {
             id: stored.id,
@@ -48,8 +53,7 @@ pub(super) fn leads(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             updated_at: stored.updated_at,
         },
     };
-    let status = if stored.created { 201 } else { 200 };
-    Ok(limits::tell(Response::json(&answer).with_status_code(status), &quotas).into())
+    Response::json(&answer).with_status_code(if stored.created { 201 } else { 200 })
 }
 
 pub(super) fn parse(fields: &mut Fields<'_>) -> Option<NewLead> {

@@ -7,6 +7,7 @@ use rouille::Response;
 
 use super::error::{ApiError, whole_seconds};
 use crate::config;
+use crate::domain::id::AgentId;
 use crate::http::{address_key, network_key};
 use crate::limiter::{Limiter, Rate, Verdict};
 
@@ -20,9 +21,11 @@ const NETWORK_FACTOR: u32 = 10;
 pub(crate) struct Limits {
     rates: config::Limits,
     init: ByAddress,
+    config: ByAddress,
     messages: ByAddress,
     leads: Limiter,
     leads_address: ByAddress,
+    leads_agent: Limiter,
     events: Limiter,
 }
 
@@ -31,9 +34,11 @@ impl Limits {
         let limiter = |rate| Limiter::new(rate, KEYS_MAX);
         Self {
             init: ByAddress::new(rates.init_per_address),
+            config: ByAddress::new(rates.config_per_address),
             messages: ByAddress::new(rates.messages_per_address),
             leads: limiter(rates.leads_per_token),
             leads_address: ByAddress::new(rates.leads_per_address),
+            leads_agent: limiter(rates.leads_per_agent),
             events: limiter(rates.events_per_token),
             rates: *rates,
         }
@@ -49,6 +54,11 @@ impl Limits {
         self.init.take("init", client, now)
     }
 
+    /// `/config`: by address, whatever is answered, so that nobody finds agents by trying.
+    pub(super) fn config(&self, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
+        self.config.take("config", client, now)
+    }
+
     /// Both message endpoints: by address, over all its conversations.
     pub(super) fn messages(&self, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
         self.messages.take("messages", client, now)
@@ -59,21 +69,28 @@ impl Limits {
         self.messages.give_back(client);
     }
 
-    /// By token, and by address too, since tokens are free to make.
-    pub(super) fn leads(&self, jti: &str, client: IpAddr, now: Duration) -> Result<Vec<Quota>, ApiError> {
+    /// By token; by address too, since tokens are free to make; and by agent, since there are many addresses. How many
+    /// leads an agent gets is its owner's business: who is let through is not told.
+    pub(super) fn leads(
+        &self,
+        jti: &str,
+        agent: &AgentId,
+        client: IpAddr,
+        now: Duration,
+    ) -> Result<Vec<Quota>, ApiError> {
         let by_token = take("leads", &self.leads, &jti, now)?;
-        match self.leads_address.take("leads-address", client, now) {
-            Ok(by_address) => Ok(vec![by_token, by_address]),
-            Err(refusal) => {
-                self.leads.give_back(&jti);
-                Err(refusal)
-            }
-        }
+        let by_address =
+            self.leads_address.take("leads-address", client, now).inspect_err(|_| self.leads.give_back(&jti))?;
+        take("leads-agent", &self.leads_agent, agent, now).inspect_err(|_| {
+            self.leads.give_back(&jti);
+            self.leads_address.give_back(client);
+        })?;
+        Ok(vec![by_token, by_address])
     }
 
-    /// What a visitor asks of what is stored of it: by token and by address, like leads, but with places of its own.
-    pub(super) fn me(&self, jti: &str, client: IpAddr, now: Duration) -> Result<Vec<Quota>, ApiError> {
-        self.leads(&format!("me:{jti}"), client, now)
+    /// What a visitor asks of what is stored of it: by token, as often as it may leave an address.
+    pub(super) fn me(&self, jti: &str, now: Duration) -> Result<Quota, ApiError> {
+        take("me", &self.leads, &("me", jti), now)
     }
 
     /// By token.

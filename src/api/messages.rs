@@ -18,13 +18,13 @@ use crate::domain::id::ConversationId;
 pub(super) fn stream(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let Admitted { place, quota, conversation, acceptance } = admit(ctx)?;
     let app = ctx.app.clone();
-    Ok(Outcome::Later(
-        place,
-        Box::new(move |reply| match acceptance {
+    Ok(Outcome::Later(Box::new(move |reply| {
+        match acceptance {
             Acceptance::Turn(accepted) => stream::generate(&app.chat, *accepted, reply, quota),
             Acceptance::Replay(replay) => stream::replay(*replay, conversation, reply, quota),
-        }),
-    ))
+        }
+        drop(place);
+    })))
 }
 
 pub(super) fn whole(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -32,9 +32,10 @@ pub(super) fn whole(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let app = ctx.app.clone();
     match acceptance {
         Acceptance::Replay(replay) => Ok(whole::replay(*replay, quota).into()),
-        Acceptance::Turn(accepted) => {
-            Ok(Outcome::Later(place, Box::new(move |reply| whole::generate(&app.chat, *accepted, reply, quota))))
-        }
+        Acceptance::Turn(accepted) => Ok(Outcome::Later(Box::new(move |reply| {
+            whole::generate(&app.chat, *accepted, reply, quota);
+            drop(place);
+        }))),
     }
 }
 
@@ -49,11 +50,12 @@ struct Admitted {
 fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     let visit = gate::authorize(ctx)?;
     let message = body::parse(ctx.request, ctx.body, parse)?;
+    let agents = ctx.snapshot.assistants.len();
+    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
+    // After the place was taken: who stops the server waits for those that are taken by then.
     if ctx.app.front.is_draining() {
         return Err(ApiError::ShuttingDown);
     }
-    let agents = ctx.snapshot.assistants.len();
-    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
     let place = place.map_err(|cause| ApiError::Overloaded { cause })?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
     let accepted = ctx.app.chat.accept(&visit.assistant, &ctx.snapshot.faq, visit.speaker(), message, ctx.now);

@@ -25,6 +25,7 @@ mod places;
 mod reply;
 mod routes;
 mod script;
+mod stored;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -42,13 +43,12 @@ use crate::config::Config;
 use crate::domain::id::{self, AgentId};
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
-use crate::http::{FrontHandle, Request, Responder, Rest};
+use crate::http::{FrontHandle, Permits, Request, Responder, Rest};
 use crate::model::Link;
 use crate::store::{FaqIndex, Store};
 use crate::token::Tokens;
 use error::ApiError;
 pub(crate) use limits::Limits;
-use places::Place;
 pub(crate) use places::Places;
 use reply::Reply;
 
@@ -61,6 +61,8 @@ pub(crate) struct App {
     pub(crate) store: Store,
     /// For answers that are generated: each holds one.
     pub(crate) places: Places,
+    /// For leads and events that wait for their commit: each holds one.
+    pub(crate) commits: Permits,
     pub(crate) front: FrontHandle,
 }
 
@@ -118,8 +120,9 @@ impl Ctx<'_> {
 /// What an endpoint makes of a request.
 enum Outcome {
     Answer(Response),
-    /// The answer takes seconds: while it is made, in this place, others take the next requests.
-    Later(Place, Box<dyn FnOnce(Reply)>),
+    /// The answer takes seconds: while it is made, others take the next requests. What bounds how many are made at once,
+    /// it holds itself.
+    Later(Box<dyn FnOnce(Reply)>),
 }
 
 impl From<Response> for Outcome {
@@ -145,12 +148,7 @@ pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) -> 
     // What an endpoint holds gives itself back when it unwinds; what it shares is behind locks that do not poison.
     match catch_unwind(AssertUnwindSafe(|| routes::answer(&ctx))) {
         Ok(Ok(Outcome::Answer(response))) => reply.send(Ok(response)),
-        Ok(Ok(Outcome::Later(place, job))) => {
-            return Some(Box::new(move || {
-                job(reply);
-                drop(place);
-            }));
-        }
+        Ok(Ok(Outcome::Later(job))) => return Some(Box::new(move || job(reply))),
         Ok(Err(error)) => reply.send(Err(error)),
         Err(panic) => reply.send(Err(ApiError::Internal { cause: format!("panic: {}", said(&*panic)) })),
     }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::domain::id::AgentId;
-use crate::http::{AddressKey, Permit, Permits, address_key};
+use crate::http::{AddressKey, Permit, Permits, address_key, network_key};
 
 /// The share of all places that one address may hold: a flood from there leaves the rest to others.
 const ADDRESS_SHARE: usize = 2;
 /// An address may hold so many even where that is more than its share: an office shares one.
 const ADDRESS_MIN: usize = 8;
-/// The share that one agent leaves to the others, if there are others.
+/// The share that one IPv6 network leaves to the others, and one agent if there are others.
 const RESERVED_SHARE: usize = 4;
 
 /// The places, and who holds them.
@@ -27,12 +27,13 @@ pub(crate) struct Places {
 enum Holder {
     Agent(AgentId),
     Address(AddressKey),
+    Network(AddressKey),
 }
 
 /// The right to have one answer generated. Given back when dropped.
 pub(super) struct Place {
     _permit: Permit,
-    _shares: [Share; 2],
+    _shares: [Option<Share>; 3],
 }
 
 /// What one holder has, less one when dropped.
@@ -49,13 +50,21 @@ impl Places {
     /// A place for an answer of `agent`, one of so many `agents`, to `client`; or why there is none.
     pub(super) fn try_take(&self, agent: &AgentId, agents: usize, client: IpAddr) -> Result<Place, &'static str> {
         let of_address = (self.total / ADDRESS_SHARE).max(ADDRESS_MIN);
-        let of_agent = if agents > 1 { self.total - self.total / RESERVED_SHARE } else { self.total };
+        let most = self.total - self.total / RESERVED_SHARE;
+        let of_agent = if agents > 1 { most } else { self.total };
         let address = Holder::Address(address_key(client));
         let address = self.share(address, of_address).ok_or("the address has its share of generations")?;
+        let network = match network_key(client).map(Holder::Network) {
+            Some(network) => {
+                let share = self.share(network, most.max(ADDRESS_MIN));
+                Some(share.ok_or("the network has its share of generations")?)
+            }
+            None => None,
+        };
         let agent =
             self.share(Holder::Agent(agent.clone()), of_agent).ok_or("the agent has its share of generations")?;
         let permit = self.permits.try_take().ok_or("all generations are busy")?;
-        Ok(Place { _permit: permit, _shares: [address, agent] })
+        Ok(Place { _permit: permit, _shares: [Some(address), network, Some(agent)] })
     }
 
     fn share(&self, holder: Holder, max: usize) -> Option<Share> {
@@ -106,6 +115,20 @@ mod tests {
         assert!(places.try_take(&agent("a"), 1, address(2)).is_ok());
         drop(taken);
         assert!(places.held.lock().is_empty(), "who holds nothing costs nothing");
+    }
+
+    #[test]
+    fn one_network_leaves_places_to_others() {
+        let places = Places::new(64);
+        let take = |network, subnet| {
+            let address = IpAddr::from([0x2001, 0xdb8, network, subnet, 0, 0, 0, 1]);
+            places.try_take(&agent("a"), 1, address).ok()
+        };
+        let taken: Vec<_> = (0..64).filter_map(|n| take(1, n % 2)).collect();
+        assert_eq!(taken.len(), 48);
+        assert!(take(1, 3).is_none() && take(2, 0).is_some());
+        drop(taken);
+        assert!(places.held.lock().is_empty());
     }
 
     #[test]

@@ -128,11 +128,18 @@ impl Drop for Reservation {
 /// A cautious estimate of how many tokens `text` is: a token for three bytes, and four around each message. English has
 /// about four bytes a token, Chinese three; so what is reserved covers what models report, nearly always.
 pub(super) fn estimated_tokens(text: &str) -> u64 {
-    (text.len() as u64).div_ceil(3) + 4
+    estimated_tokens_of(text.len())
+}
+
+/// As [`estimated_tokens`], of a text that was not kept.
+pub(super) fn estimated_tokens_of(bytes: usize) -> u64 {
+    (bytes as u64).div_ceil(3) + 4
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::id::MessageId;
 
@@ -218,5 +225,104 @@ mod tests {
         yesterdays.settle(50);
         assert!(days.reserve(&agent, 1, 1000, day(2)).is_err(), "yesterday's settling gave nothing to today");
         assert_eq!(days.reserve(&agent, 1, 1000, day(1)).err(), Some(hours(48)));
+    }
+
+    /// What a random life of an agent's day is made of; a number chooses among the reservations that are held.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Reserve(u64),
+        /// So many permille of what was reserved were used.
+        Settle(usize, u64),
+        Drop(usize),
+        NextDay,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            6 => (0_u64..600).prop_map(Step::Reserve),
+            3 => (any::<usize>(), 0_u64..=1000).prop_map(|(which, used)| Step::Settle(which, used)),
+            2 => any::<usize>().prop_map(Step::Drop),
+            1 => Just(Step::NextDay),
+        ];
+        prop::collection::vec(step, 1..120)
+    }
+
+    proptest! {
+        /// Against the plainest reference: the questions that are in the window at a moment, looked at one by one.
+        #[test]
+        fn a_budget_is_never_passed_and_the_wait_is_exact(
+            pauses in prop::collection::vec((0_i64..5_000, 0_u64..400), 0..12),
+            (messages, tokens, cost) in (0_u32..8, 0_u64..1500, 0_u64..2000),
+            later in 0_i64..9_000,
+        ) {
+            let budget = Budget { window: Duration::from_secs(10), ..budget(messages, tokens) };
+            let mut at = 0;
+            let all: Vec<_> = pauses.iter().map(|&(pause, tokens)| {
+                at += pause;
+                (at, tokens)
+            }).collect();
+            let in_window = |now: i64| all.iter().copied().filter(move |&(at, _)| at + 10_000 > now);
+            let fits = |now: i64| {
+                let used: u64 = in_window(now).map(|(_, tokens)| tokens).sum();
+                in_window(now).count() < messages as usize && used + cost.min(tokens) <= tokens
+            };
+            let now = at + later;
+            let spent: Vec<_> = in_window(now).map(|(at, tokens)| Spent {
+                question: MessageId::new(Timestamp::from_ms(0)),
+                at: Timestamp::from_ms(at),
+                tokens,
+            }).collect();
+            let left = remaining(&budget, &spent);
+            let used: u64 = spent.iter().map(|spent| spent.tokens).sum();
+            prop_assert_eq!(left.tokens_remaining, tokens.saturating_sub(used));
+            prop_assert_eq!(left.messages_remaining, messages.saturating_sub(spent.len() as u32));
+            match admit(&budget, &spent, cost, Timestamp::from_ms(now)) {
+                Ok(()) => {
+                    prop_assert!(fits(now));
+                    prop_assert!(left.messages_remaining > 0 && left.tokens_remaining >= cost.min(tokens));
+                }
+                Err(wait) => {
+                    let wait = wait.as_millis() as i64;
+                    prop_assert!((now..now + wait).all(|now| !fits(now)), "less than {} ms are enough", wait);
+                    prop_assert!(fits(now + wait) || messages == 0, "{} ms are not enough", wait);
+                }
+            }
+        }
+
+        /// Against a plain sum: what was settled, and what is held.
+        #[test]
+        fn an_agents_day_is_the_sum_of_what_is_held_and_what_was_used(steps in steps(), ceiling in 0_u64..2000) {
+            let (days, agent) = (AgentDays::default(), AgentId::parse("demo").unwrap());
+            let (mut day, mut settled) = (1, 0);
+            // Of both days, since yesterday's are given back today and must not count.
+            let mut held: Vec<(i64, u64, Reservation)> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Reserve(tokens) => {
+                        let before: u64 = held.iter().filter(|held| held.0 == day).map(|held| held.1).sum();
+                        let reserved = days.reserve(&agent, tokens, ceiling, Timestamp::of_day(day));
+                        prop_assert_eq!(reserved.is_ok(), settled + before + tokens <= ceiling);
+                        held.extend(reserved.ok().map(|reservation| (day, tokens, reservation)));
+                    }
+                    Step::Settle(which, permille) if !held.is_empty() => {
+                        let (of_day, tokens, reservation) = held.swap_remove(which % held.len());
+                        let used = tokens * permille / 1000;
+                        reservation.settle(used);
+                        settled += if of_day == day { used } else { 0 };
+                    }
+                    Step::Drop(which) if !held.is_empty() => drop(held.swap_remove(which % held.len())),
+                    Step::NextDay => {
+                        // It begins with the first reservation in it.
+                        drop(days.reserve(&agent, 0, ceiling, Timestamp::of_day(day + 1)));
+                        (day, settled) = (day + 1, 0);
+                    }
+                    Step::Settle(..) | Step::Drop(_) => {}
+                }
+                let reserved: u64 = held.iter().filter(|held| held.0 == day).map(|held| held.1).sum();
+                let charged = days.0.lock().get(&agent).map_or(0, |today| today.tokens);
+                prop_assert_eq!(charged, settled + reserved);
+                prop_assert!(charged <= ceiling);
+            }
+        }
     }
 }

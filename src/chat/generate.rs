@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::accept::Accepted;
-use super::budget::estimated_tokens;
+use super::cost::Reserved;
 use super::unknown::offers_lead;
 use super::{Chat, Remaining};
 use crate::clock;
@@ -16,11 +16,11 @@ use crate::domain::conversation::{FinishReason, Question, Status, Usage};
 use crate::domain::id::{ConversationId, MessageId};
 use crate::domain::pieces::Pieces;
 use crate::domain::time::Timestamp;
-use crate::model::{Finished, Listener, ModelError, Update};
+use crate::model::{Asked, Finished, Listener, ModelError, Update};
 use crate::store::{Answer, Commit, StoreError};
 
 /// What the caller is told while an answer is made. One `Started`, then `Text`s, then one `Done` or `Failed`; a `Tick`
-/// comes at least each second of silence. A failure to store the question comes as `Failed` without `Started`.
+/// comes at least each second, between `Text`s too. A failure to store the question comes as `Failed` without `Started`.
 pub(crate) enum TurnEvent<'a> {
     /// The visitor's message is committed.
     Started(Started),
@@ -80,12 +80,14 @@ impl Chat {
             let turn = turn.clone();
             Rc::new(move |update| turn.hear(update))
         };
+        let answer_tokens = u64::from(prompt.answer_tokens_max);
+        let reserved = Reserved { input_tokens: accepted.input_tokens, answer_tokens };
         let asked = chain.ask(&prompt, &listener);
         // A chain that fails at once has said nothing: the question is committed and announced all the same. If it
         // cannot be, `ended` says so.
         let _ = turn.begin();
         let content = turn.text.take();
-        let (outcome, usage) = conclude(asked, turn.ended.take(), accepted.input_tokens, &content);
+        let (outcome, usage) = conclude(asked, turn.ended.take(), reserved);
         let charged_tokens = accepted.charged_before + usage.total();
         let answer = Answer {
             conversation: speaker.conversation,
@@ -156,6 +158,7 @@ impl Turn {
         }
         match update {
             Update::Waiting => self.tell(TurnEvent::Tick),
+            Update::Thought(_) => ControlFlow::Continue(()),
             Update::Text(said) => {
                 // First: of what a client that leaves has read in part, nothing may be missing.
                 self.text.borrow_mut().push_str(said.text());
@@ -186,30 +189,22 @@ impl Turn {
     }
 }
 
-/// What became of the turn, and what it took: as the model reports it, else as estimated.
-fn conclude(
-    asked: Result<Finished, ModelError>,
-    ended: Option<Ended>,
-    input_tokens: u64,
-    content: &str,
-) -> (Result<Finished, Ended>, Usage) {
-    let estimate = || Usage {
-        input_tokens: u32::try_from(input_tokens).unwrap_or(u32::MAX),
-        output_tokens: match content {
-            "" => 0,
-            content => u32::try_from(estimated_tokens(content)).unwrap_or(u32::MAX),
-        },
+/// What became of the turn, and what it took of all the models that were asked.
+fn conclude(asked: Asked, ended: Option<Ended>, reserved: Reserved) -> (Result<Finished, Ended>, Usage) {
+    let reported = asked.answered.as_ref().ok().and_then(|finished| Some((finished, finished.usage?)));
+    let believed = reported.map(|(finished, reported)| {
+        let (believed, is_less) = reserved.believable(reported);
+        if is_less {
+            let (input, output) = (reported.input_tokens, reported.output_tokens);
+            tracing::warn!(model = finished.model, input, output, "a model reports more tokens than it can have used");
+        }
+        believed
+    });
+    let usage = believed.unwrap_or_default().plus(reserved.estimate(asked.unreported));
+    // What this side ended was not said whole, even if the model was done before.
+    let outcome = match ended {
+        Some(ended) => Err(ended),
+        None => asked.answered.map_err(|error| Ended::Failed(Failure::Model(error))),
     };
-    match (asked, ended) {
-        (Ok(finished), None) => {
-            let usage = finished.usage.unwrap_or_else(estimate);
-            (Ok(finished), usage)
-        }
-        // The model was done before this side ended it: it is paid for, and was not said whole.
-        (Ok(finished), Some(ended)) => (Err(ended), finished.usage.unwrap_or_else(estimate)),
-        (Err(error), ended) => {
-            let usage = if error.may_have_cost() || !content.is_empty() { estimate() } else { Usage::default() };
-            (Err(ended.unwrap_or(Ended::Failed(Failure::Model(error)))), usage)
-        }
-    }
+    (outcome, usage)
 }

@@ -10,6 +10,7 @@
 
 mod accept;
 mod budget;
+mod cost;
 mod generate;
 mod prompt;
 mod slots;

@@ -82,9 +82,11 @@ impl Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) init_per_address: Rate,
+    pub(crate) config_per_address: Rate,
     pub(crate) messages_per_address: Rate,
     pub(crate) leads_per_token: Rate,
     pub(crate) leads_per_address: Rate,
+    pub(crate) leads_per_agent: Rate,
     pub(crate) events_per_token: Rate,
 }
 

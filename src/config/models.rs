@@ -67,16 +67,17 @@ fn read_one(table: &Section, name: Option<String>, surroundings: &Surroundings) 
     let stream_options = table.get("stream_options").boolean();
     // Fewer hold no question; more than any model takes.
     let context_tokens = table.get("context_tokens").integer(256..=2_000_000);
-    let timeout = |key, most_s, default_s| {
+    let time = |key, most_s, default_s| {
         let range: RangeInclusive<_> = Duration::from_millis(50)..=Duration::from_secs(most_s);
         table.get(key).duration(range).unwrap_or(Duration::from_secs(default_s))
     };
-    let connect_timeout = timeout("connect_timeout", 60, 5);
+    let connect_timeout = time("connect_timeout", 60, 5);
     // A local model may have to be loaded first, and it may think long.
-    let first_token_timeout = timeout("first_token_timeout", 600, 20);
-    let idle_timeout = timeout("idle_timeout", 600, 20);
+    let first_token_timeout = time("first_token_timeout", 600, 20);
+    let idle_timeout = time("idle_timeout", 600, 20);
     // A thread is held for so long.
-    let total_timeout = timeout("total_timeout", 3600, 120);
+    let total_timeout = time("total_timeout", 3600, 120);
+    let pause = time("pause", 3600, 30);
     Some(model::Settings {
         name: name?,
         url: url?,
@@ -89,6 +90,7 @@ fn read_one(table: &Section, name: Option<String>, surroundings: &Surroundings) 
         first_token_timeout,
         idle_timeout,
         total_timeout,
+        pause,
         stream_options: stream_options.unwrap_or(true),
         max_tokens_field: max_tokens_field.unwrap_or(MaxTokensField::MaxTokens),
         context_tokens: context_tokens.unwrap_or(3000),

@@ -28,12 +28,15 @@ pub(super) fn read(server: &Section, surroundings: &Surroundings) -> Server {
     let public_url = server.get("public_url").parse(parse_public_url);
     // A descriptor each; the front lowers it to what the system allows.
     let connections_max = server.get("max_connections").integer(1..=100_000).unwrap_or(512);
+    // Threads that never wait for anyone: a few for each core are all that help.
+    let workers = server.get("workers").integer(1..=1024).unwrap_or(16);
     let http = http::Settings {
         listen: surroundings.overrides.listen.unwrap_or(listen),
-        // Threads that never wait for anyone: a few for each core are all that help.
-        workers: server.get("workers").integer(1..=1024).unwrap_or(16),
+        workers,
         // A thread of half a MiB of stack each, held while a model speaks.
         generations: server.get("generations").integer(1..=10_000).unwrap_or(64),
+        // Enough that a burst on a slow disk is not refused.
+        commits: 2 * workers,
         connections_max,
         connections_per_address_max: read_connections_per_address(
             &server.get("max_connections_per_address"),
@@ -165,14 +168,16 @@ pub(super) fn read_storage(storage: &Section, surroundings: &Surroundings) -> st
 }
 
 pub(super) fn read_limits(limits: &Section) -> Limits {
-    let rate = |key, requests_a_minute| {
-        limits.get(key).rate().unwrap_or(Rate { requests: requests_a_minute, window: Duration::from_mins(1) })
-    };
+    let rate_in = |key, requests, window| limits.get(key).rate().unwrap_or(Rate { requests, window });
+    let rate = |key, requests_a_minute| rate_in(key, requests_a_minute, Duration::from_mins(1));
     Limits {
         init_per_address: rate("init_per_address", 60),
+        // A page view costs one that no cache answers: an office shares an address.
+        config_per_address: rate("config_per_address", 300),
         messages_per_address: rate("messages_per_address", 30),
         leads_per_token: rate("leads_per_token", 5),
         leads_per_address: rate("leads_per_address", 10),
+        leads_per_agent: rate_in("leads_per_agent", 1000, Duration::from_hours(24)),
         events_per_token: rate("events_per_token", 600),
     }
 }

@@ -57,7 +57,7 @@ impl FinishReason {
     }
 }
 
-/// Tokens that an answer took, as the model reports them or as estimated.
+/// Tokens that an answer took, as the models that were asked report them or as estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Usage {
     pub(crate) input_tokens: u32,
@@ -67,6 +67,13 @@ pub(crate) struct Usage {
 impl Usage {
     pub(crate) const fn total(self) -> u64 {
         self.input_tokens as u64 + self.output_tokens as u64
+    }
+
+    pub(crate) const fn plus(self, more: Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens.saturating_add(more.input_tokens),
+            output_tokens: self.output_tokens.saturating_add(more.output_tokens),
+        }
     }
 }
 

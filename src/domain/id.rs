@@ -171,6 +171,8 @@ impl Serialize for AgentId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -209,6 +211,54 @@ mod tests {
         }
         for bad in ["", "-a", "_a", "Demo", "a b", "a/b", "ä", &"a".repeat(65)] {
             assert!(AgentId::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    /// Texts that are nearly an id: the right length, the right characters, the hyphens somewhere.
+    fn near_misses() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[0-9a-fA-F-]{36}",
+            "[0-9a-fg]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-fA-F]{12}",
+            "\\{?(urn:uuid:)?[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}\\}?",
+            any::<String>(),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_that_is_shown_is_read_again(bytes: [u8; 16]) {
+            let (visitor, conversation) = (VisitorId(Uuid::from_bytes(bytes)), ConversationId::from_bytes(bytes));
+            prop_assert_eq!(VisitorId::parse(&visitor.to_string()), Some(visitor));
+            prop_assert_eq!(ConversationId::parse(&conversation.to_string()), Some(conversation));
+            prop_assert_eq!(ConversationId::from_bytes(*conversation.as_bytes()), conversation);
+        }
+
+        /// The form that is shown is the only one that is taken, but for the case of its letters.
+        #[test]
+        fn any_other_text_is_no_id(text in near_misses()) {
+            let is_hyphenated = text.len() == 36
+                && text.bytes().enumerate().all(|(place, byte)| match place {
+                    8 | 13 | 18 | 23 => byte == b'-',
+                    _ => byte.is_ascii_hexdigit(),
+                });
+            let visitor = VisitorId::parse(&text);
+            prop_assert_eq!(visitor.is_some(), is_hyphenated);
+            if let Some(visitor) = visitor {
+                prop_assert_eq!(visitor.to_string(), text.to_ascii_lowercase());
+            }
+            prop_assert_eq!(ConversationId::parse(&text).is_some(), is_hyphenated);
+        }
+
+        #[test]
+        fn an_agent_id_is_shown_as_it_was_written_or_refused(text in prop_oneof!["[a-z0-9_-]{0,66}", any::<String>()]) {
+            let is_good = (1..=64).contains(&text.len())
+                && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+                && !text.starts_with(['-', '_']);
+            let parsed = AgentId::parse(&text);
+            prop_assert_eq!(parsed.is_ok(), is_good);
+            if let Ok(id) = parsed {
+                prop_assert_eq!(id.to_string(), text);
+            }
         }
     }
 }

@@ -33,6 +33,11 @@ pub(crate) fn bounded(text: &str, max: usize) -> Result<&str, TextError> {
     Ok(text)
 }
 
+/// The first `max` characters, for the log: what a client chose is not to fill it.
+pub(crate) fn beginning(text: &str, max: usize) -> &str {
+    text.char_indices().nth(max).map_or(text, |(end, _)| &text[..end])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +49,12 @@ mod tests {
         assert_eq!(trimmed(" \t\u{2003}", 3), Err(TextError::Empty));
         assert_eq!(trimmed("a\0b", 3), Err(TextError::Nul));
         assert_eq!(bounded("", 3), Ok(""));
+    }
+
+    #[test]
+    fn a_beginning_ends_between_characters() {
+        for (text, expected) in [("", ""), ("hé", "hé"), ("héé", "héé"), ("héé!", "héé")] {
+            assert_eq!(beginning(text, 3), expected);
+        }
     }
 }

@@ -13,9 +13,7 @@ use std::time::Duration;
 use polling::{Event, Events};
 use tiny_http::Method;
 
-use super::Settings;
 use super::body::Collector;
-use super::client_addr::address_key;
 use super::connection::{Arrived, Connection};
 use super::head::{self, Framing};
 use super::pool::{Pool, Rest};
@@ -25,6 +23,7 @@ use super::response::{self, Frame};
 use super::slot::{Lingering, Overdue, Reading, Shared, Slot, State, Writing};
 use super::table::Table;
 use super::wire_error::WireError;
+use super::{BACKLOG, Settings};
 use crate::clock;
 use crate::domain::id;
 
@@ -42,6 +41,8 @@ const LINGER_BYTES_MAX: usize = 256 * 1024;
 const WAIT_MAX: Duration = Duration::from_secs(1);
 /// After an `accept` that failed for no reason we know.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Between two warnings of that: whoever opens connections must not write the log.
+const WARNING_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) type Handler = dyn Fn(Request, Responder) -> Option<Rest> + Send + Sync;
 
@@ -57,6 +58,8 @@ pub(super) struct Intake {
     table: Table,
     scratch: Vec<u8>,
     looked_at: Duration,
+    /// When it was last told that a connection could not be accepted.
+    warned_at: Option<Duration>,
 }
 
 impl Intake {
@@ -79,6 +82,7 @@ impl Intake {
             table: Table::default(),
             scratch: vec![0; READ_BYTES],
             looked_at: Duration::ZERO,
+            warned_at: None,
         })
     }
 
@@ -103,7 +107,7 @@ impl Intake {
             }
             // Last: a place that becomes free above may be given away here.
             if is_accepting {
-                self.accept_all();
+                self.accept_some();
             }
             self.look_at_deadlines();
             if self.shared.is_draining() {
@@ -115,21 +119,8 @@ impl Intake {
         }
     }
 
-    fn accept_all(&mut self) {
-        for _ in 0..ACCEPTS_MAX {
-            let Some(listener) = &self.listener else {
-                return;
-            };
-            match listener.accept() {
-                Ok((socket, peer)) => self.admit(socket, peer),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                Err(error) => {
-                    self.accept_failed(&error);
-                    break;
-                }
-            }
-        }
+    fn accept_some(&mut self) {
+        self.accept_up_to(ACCEPTS_MAX);
         if let Some(listener) = &self.listener
             && let Err(error) = self.shared.poller.modify(listener, Event::readable(LISTENER))
         {
@@ -137,10 +128,28 @@ impl Intake {
         }
     }
 
+    fn accept_up_to(&mut self, connections: usize) {
+        for _ in 0..connections {
+            let Some(listener) = &self.listener else {
+                return;
+            };
+            match listener.accept() {
+                Ok((socket, peer)) => self.admit(socket, peer),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                Err(error) => return self.accept_failed(&error),
+            }
+        }
+    }
+
     /// Out of descriptors, most likely: the reserve takes one connection in so that it can be refused, and the one that
     /// has been idle longest makes room.
     fn accept_failed(&mut self, error: &io::Error) {
-        tracing::warn!(%error, open = self.table.open(), "a connection could not be accepted");
+        let now = clock::monotonic();
+        if self.warned_at.is_none_or(|then| now.saturating_sub(then) >= WARNING_PAUSE) {
+            tracing::warn!(%error, open = self.table.open(), "a connection could not be accepted");
+            self.warned_at = Some(now);
+        }
         if self.reserve.take().is_some() {
             if !self.table.evict()
                 && let Some(listener) = &self.listener
@@ -154,26 +163,23 @@ impl Intake {
         }
     }
 
-    /// Gives a newcomer a place. One too many of its address is refused; one too many in all finds no place if nothing
-    /// idle can make room.
+    /// Gives a newcomer a place. One too many of its address or its network is refused, and one too many in all if nobody
+    /// can make room. That one has a place beyond the last until it has read so, or until the next newcomer comes.
     fn admit(&mut self, socket: TcpStream, peer: SocketAddr) {
-        if self.table.open() >= self.settings.connections_max && !self.table.evict() {
-            return;
+        let mut has_place = true;
+        while has_place && self.table.open() >= self.settings.connections_max {
+            has_place = self.table.evict();
         }
         let connection = match Connection::new(socket, peer, self.table.next_key(), self.shared.poller.clone()) {
             Ok(connection) => connection,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be set up");
-                return;
-            }
+            Err(error) => return tracing::warn!(%error, "a connection could not be set up"),
         };
-        let address = address_key(peer.ip());
-        if self.settings.trusted_proxies.contain(peer.ip()) {
-            self.table.insert(reading(connection), None); // it speaks for many
-        } else if self.table.of_address(address) >= self.settings.connections_per_address_max {
-            self.table.insert(refuse(connection, WireError::Overloaded), None);
+        let is_proxy = self.settings.trusted_proxies.contain(peer.ip()); // it speaks for many
+        let of_address_max = self.settings.connections_per_address_max;
+        if has_place && (is_proxy || self.table.has_share_for(peer.ip(), of_address_max)) {
+            self.table.insert(reading(connection), (!is_proxy).then_some(peer.ip()));
         } else {
-            self.table.insert(reading(connection), Some(address));
+            self.table.insert(refuse(connection, WireError::Overloaded), None);
         }
     }
 
@@ -303,11 +309,18 @@ impl Intake {
             return;
         }
         self.looked_at = now;
+        let is_draining = self.shared.is_draining();
         for key in self.table.keys() {
             let Some(state) = self.table.state(key) else { continue };
             let mut state = state.lock();
-            match state.overdue(&self.settings, self.shared.is_draining(), now) {
+            match state.overdue(&self.settings, is_draining, now) {
                 None => continue,
+                // It may have sent a request that was not seen yet: read it before the system throws it away.
+                Some(Overdue::Close) if is_draining && matches!(*state, State::Reading(_)) => {
+                    drop(state);
+                    self.attend(key);
+                    continue;
+                }
                 Some(Overdue::Close) => {}
                 Some(Overdue::Refuse) => {
                     if let State::Reading(reading) = std::mem::replace(&mut *state, State::Closed) {
@@ -321,8 +334,10 @@ impl Intake {
         }
     }
 
-    /// New connections are refused by the system from here on.
+    /// New connections are refused by the system from here on. Those that wait to be accepted, it would reset, and their
+    /// requests with them: they are taken in first.
     fn stop_accepting(&mut self) {
+        self.accept_up_to(BACKLOG);
         if let Some(listener) = self.listener.take() {
             if let Err(error) = self.shared.poller.delete(&listener) {
                 tracing::error!(%error, "the listener could not be taken out of the poller");
@@ -359,8 +374,10 @@ fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
 /// Answers a request that no handler shall see, and closes.
 fn refuse(connection: Connection, error: WireError) -> State {
     tracing::debug!(status = error.problem().status, reason = %error, "refused");
+    let frame = Frame { is_head: false, version: tiny_http::HTTPVersion(1, 1), keep_alive: false };
+    let answer = response::encode(error.problem().response(&id::random_hex()), &frame);
     // It fits into an empty socket; who has not read what came before need not read this.
-    let _ = connection.try_write(&refusal(error));
+    let _ = connection.try_write(&answer);
     connection.stop_sending();
     lingering(connection, clock::monotonic())
 }
@@ -378,9 +395,4 @@ fn lingering(connection: Connection, now: Duration) -> State {
         return State::Closed;
     }
     State::Lingering(Box::new(Lingering { connection, discarded: 0, since: now }))
-}
-
-fn refusal(error: WireError) -> Vec<u8> {
-    let frame = Frame { is_head: false, version: tiny_http::HTTPVersion(1, 1), keep_alive: false };
-    response::encode(error.problem().response(&id::random_hex()), &frame)
 }

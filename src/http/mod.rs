@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) workers: usize,
     /// Rests that handlers leave, which run at once beside them: answers that take seconds.
     pub(crate) generations: usize,
+    /// More rests, of requests that wait for a slow disk.
+    pub(crate) commits: usize,
     /// Open connections in all; lowered to what the descriptor limit allows.
     pub(crate) connections_max: usize,
     /// Open connections of one address, trusted proxies excepted; of IPv6 a /64 is one.
@@ -78,7 +80,7 @@ const WORKER_STACK_BYTES: usize = 512 * 1024;
 const WAITING_MAX: usize = 1024;
 /// Connections that may wait to be accepted; the system may allow fewer. One that finds no place in this queue tries again
 /// after a second, so a burst should fit.
-const BACKLOG: i32 = 1024;
+const BACKLOG: usize = 1024;
 /// The kernel's memory for what no one has read yet, of which Linux takes twice as much; a body fits in.
 const RECEIVE_BUFFER_BYTES: usize = 64 * 1024;
 /// Descriptors that are not connections: database, listener, poller, log, and one for each call to a model.
@@ -110,7 +112,7 @@ impl Front {
         }
         let listener = TcpListener::bind(settings.listen)?;
         // Again, for a longer queue than the standard library asks for.
-        rustix::net::listen(&listener, BACKLOG)?;
+        rustix::net::listen(&listener, i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
         // What is accepted inherits them.
         let options = SockRef::from(&listener);
         options.set_send_buffer_size(connection::SEND_BUFFER_BYTES)?;
@@ -136,7 +138,7 @@ impl Front {
         handler: impl Fn(Request, Responder) -> Option<Rest> + Send + Sync + 'static,
     ) -> io::Result<()> {
         let Self { settings, shared, listener, .. } = self;
-        let threads = settings.workers + settings.generations;
+        let threads = settings.workers + settings.generations + settings.commits;
         let workers = Pool::start(Sizes { threads, jobs: settings.workers, waiting: WAITING_MAX }, WORKER_STACK_BYTES)?;
         Intake::new(Arc::new(settings), shared, listener, workers, Arc::new(handler))?.run();
         Ok(())

@@ -69,7 +69,7 @@ impl EventStream {
         Ok(())
     }
 
-    /// To be called each second or so of silence: keeps the connection alive, and looks whether the client is there.
+    /// To be called each second or so: keeps the connection alive, and looks whether the client is there.
     pub(crate) fn tick(&self) -> Result<(), ClientGone> {
         if self.open.borrow().as_ref().is_none_or(Connection::is_gone) {
             return Err(ClientGone);

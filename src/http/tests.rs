@@ -24,6 +24,7 @@ fn settings() -> Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         workers: 4,
         generations: 4,
+        commits: 4,
         connections_max: 200,
         connections_per_address_max: 200,
         trusted_proxies: TrustedProxies::default(),

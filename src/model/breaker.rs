@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 const FAILURES_MAX: u32 = 3;
-const PAUSE: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Breaker {
+    /// How long it is left alone.
+    pause: Duration,
     /// In a row.
     failures: u32,
     skipped_until: Option<Duration>,
@@ -20,6 +21,10 @@ pub(crate) struct LinkStatus {
 }
 
 impl Breaker {
+    pub(super) fn new(pause: Duration) -> Self {
+        Self { pause, failures: 0, skipped_until: None }
+    }
+
     pub(super) fn status(&self, now: Duration) -> LinkStatus {
         LinkStatus { is_skipped: self.skipped_until.is_some_and(|until| now < until), failures: self.failures }
     }
@@ -31,14 +36,17 @@ impl Breaker {
             None => true,
             Some(until) if now < until => false,
             Some(_) => {
-                self.skipped_until = Some(now + PAUSE);
+                self.skipped_until = Some(now + self.pause);
                 true
             }
         }
     }
 
-    pub(super) fn succeeded(&mut self) {
-        *self = Self::default();
+    /// Whether this success ends a pause.
+    pub(super) fn succeeded(&mut self) -> bool {
+        let ends_pause = self.skipped_until.is_some();
+        *self = Self::new(self.pause);
+        ends_pause
     }
 
     /// Whether this failure begins a pause.
@@ -47,7 +55,7 @@ impl Breaker {
         if self.failures < FAILURES_MAX {
             return false;
         }
-        self.skipped_until = Some(now + PAUSE);
+        self.skipped_until = Some(now + self.pause);
         true
     }
 }
@@ -62,7 +70,7 @@ mod tests {
 
     #[test]
     fn three_failures_in_a_row_begin_a_pause_and_one_probe_ends_it() {
-        let mut breaker = Breaker::default();
+        let mut breaker = Breaker::new(at(30));
         assert!(!breaker.failed(at(0)));
         assert!(!breaker.failed(at(1)));
         assert!(breaker.admit(at(2)));
@@ -71,18 +79,18 @@ mod tests {
         assert!(breaker.status(at(31)).is_skipped);
         assert!(breaker.admit(at(32)), "the probe");
         assert!(!breaker.admit(at(33)), "one probe at a time");
-        breaker.succeeded();
+        assert!(breaker.succeeded());
         assert!(breaker.admit(at(34)));
         assert_eq!(breaker.status(at(34)), LinkStatus { is_skipped: false, failures: 0 });
     }
 
     #[test]
     fn a_success_between_failures_starts_the_count_again() {
-        let mut breaker = Breaker::default();
+        let mut breaker = Breaker::new(at(30));
         for second in 0..20 {
             assert!(!breaker.failed(at(second)));
             assert!(!breaker.failed(at(second)));
-            breaker.succeeded();
+            assert!(!breaker.succeeded());
         }
     }
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::breaker::{Breaker, LinkStatus};
 use super::openai::OpenAi;
-use super::{BUILTIN, Finished, Listener, ModelError, Prompt, Settings, Update, builtin};
+use super::{Asked, BUILTIN, Finished, Listener, ModelError, Prompt, Settings, Unreported, Update, builtin};
 use crate::clock;
 
 /// One model, shared by all agents that name it: its connections, and what is known of its health.
@@ -26,11 +26,13 @@ enum Kind {
 impl Link {
     /// `calls_max` is how many answers may run at once: so many connections are kept.
     pub(crate) fn open_ai(settings: Settings, calls_max: usize) -> Self {
-        Self { kind: Kind::OpenAi(Box::new(OpenAi::new(settings, calls_max))), breaker: Mutex::default() }
+        let breaker = Mutex::new(Breaker::new(settings.pause));
+        Self { kind: Kind::OpenAi(Box::new(OpenAi::new(settings, calls_max))), breaker }
     }
 
     pub(crate) fn builtin() -> Self {
-        Self { kind: Kind::Builtin, breaker: Mutex::default() }
+        // It never fails.
+        Self { kind: Kind::Builtin, breaker: Mutex::new(Breaker::new(Duration::ZERO)) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -55,10 +57,15 @@ impl Link {
             Kind::Builtin => builtin::ask(prompt, listener),
         };
         match &answered {
-            Ok(_) => self.breaker.lock().succeeded(),
+            Ok(_) => {
+                let ends_pause = self.breaker.lock().succeeded();
+                if ends_pause {
+                    tracing::info!(model = self.name(), "a model answers again");
+                }
+            }
             Err(ModelError::Cancelled) => {}
             Err(error) => {
-                let begins_pause = self.breaker.lock().failed(clock::monotonic());
+                let begins_pause = error.speaks_against_server() && self.breaker.lock().failed(clock::monotonic());
                 tracing::warn!(model = self.name(), %error, begins_pause, "a model gave no answer");
             }
         }
@@ -75,15 +82,10 @@ impl Chain {
     }
 
     /// Asks until somebody answers. Once a word was said there is no other model to turn to.
-    pub(crate) fn ask(&self, prompt: &Prompt, listener: &Listener) -> Result<Finished, ModelError> {
-        let has_spoken = Rc::new(Cell::new(false));
-        let listener: Listener = {
-            let (listener, has_spoken) = (listener.clone(), has_spoken.clone());
-            Rc::new(move |update| {
-                has_spoken.set(has_spoken.get() || matches!(update, Update::Text(_)));
-                listener(update)
-            })
-        };
+    pub(crate) fn ask(&self, prompt: &Prompt, listener: &Listener) -> Asked {
+        let heard = Rc::new(Heard::default());
+        let listener = heard.before(listener);
+        let mut unreported = Unreported::default();
         let mut failure = ModelError::NoModel;
         for (place, link) in self.0.iter().enumerate() {
             // The last one is asked even in its pause: there is nobody else.
@@ -91,14 +93,49 @@ impl Chain {
             if !link.breaker.lock().admit(clock::monotonic()) && !is_last {
                 continue;
             }
-            match link.ask(prompt, &listener) {
-                Ok(finished) => return Ok(finished),
-                Err(error) if has_spoken.get() || error == ModelError::Cancelled => {
-                    return Err(error);
-                }
-                Err(error) => failure = error,
+            let answered = link.ask(prompt, &listener);
+            let output_bytes = heard.bytes.take();
+            let has_price = match &answered {
+                Ok(finished) => finished.usage.is_none(),
+                Err(error) => error.may_have_cost() || output_bytes > 0,
+            };
+            if has_price {
+                unreported.calls += 1;
+                unreported.output_bytes += output_bytes;
+            }
+            match answered {
+                Err(error) if !heard.has_spoken.get() && error != ModelError::Cancelled => failure = error,
+                answered => return Asked { answered, unreported },
             }
         }
-        Err(failure)
+        Asked { answered: Err(failure), unreported }
+    }
+}
+
+/// What of an answer came by.
+#[derive(Default)]
+struct Heard {
+    /// A word that the visitor hears.
+    has_spoken: Cell<bool>,
+    /// Words and thoughts of the link that is being asked.
+    bytes: Cell<usize>,
+}
+
+impl Heard {
+    /// A listener that takes note of what it passes on to `listener`.
+    fn before(self: &Rc<Self>, listener: &Listener) -> Listener {
+        let (heard, listener) = (self.clone(), listener.clone());
+        Rc::new(move |update| {
+            let bytes = match update {
+                Update::Waiting => 0,
+                Update::Thought(bytes) => bytes,
+                Update::Text(said) => {
+                    heard.has_spoken.set(true);
+                    said.text().len()
+                }
+            };
+            heard.bytes.set(heard.bytes.get() + bytes);
+            listener(update)
+        })
     }
 }

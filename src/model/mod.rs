@@ -1,7 +1,7 @@
 //! Models: a chain of links, asked in order until one answers.
 //!
 //! A question goes in as a [`Prompt`], the answer comes out through a [`Listener`], word by word, on the thread that
-//! asked. The listener is also called while there is nothing to say, at least each second, so that one thread can watch
+//! asked. The listener is also called beside that, at least each second, words or not, so that one thread can watch
 //! its client too; when it breaks, the call is closed at once. Retry and fall-through happen before the first word only:
 //! no visitor sees the beginnings of two answers. Nothing here knows visitors, storage or HTTP towards the client.
 
@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Duration,
     /// For the whole answer.
     pub(crate) total_timeout: Duration,
+    /// How long it is left alone after it failed several times in a row.
+    pub(crate) pause: Duration,
 }
 
 /// What the limit of output tokens is called: newer models of OpenAI insist on the longer name.
@@ -89,8 +91,10 @@ pub(crate) enum BuiltinAnswer {
 /// What a listener is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Update<'a> {
-    /// The question is on its way; then at least each second until there is more to say.
+    /// The question is on its way; then at least each second until the answer ends, whatever else there is to say.
     Waiting,
+    /// So many bytes were thought, which nobody is shown: they have their price.
+    Thought(usize),
     /// Pieces of the answer that came together: at least one, of whole characters.
     Text(&'a Pieces),
 }
@@ -108,11 +112,29 @@ pub(crate) struct Finished {
     pub(crate) model: String,
 }
 
+/// What became of a question.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) answered: Result<Finished, ModelError>,
+    pub(crate) unreported: Unreported,
+}
+
+/// Work of models that told nothing of their usage: above all of those that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unreported {
+    /// How many took the question.
+    pub(crate) calls: u32,
+    /// What they said and thought.
+    pub(crate) output_bytes: usize,
+}
+
 /// Why there is no answer, or no whole one. The texts are for the operator's log, not for visitors.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ModelError {
     #[error("it could not be reached: {0}")]
     Connect(String),
+    #[error("the question was sent, and no answer came: {0}")]
+    Unanswered(String),
     #[error("it answered {status}: {message}")]
     Status { status: u16, message: String, retry_after: Option<Duration> },
     #[error("no word came in time")]
@@ -139,16 +161,44 @@ pub(crate) enum ModelError {
     NoModel,
 }
 
+impl Settings {
+    /// `text` without the key and the headers' values: servers repeat in their errors what they did not like.
+    fn strike_out(&self, text: &str) -> String {
+        let secrets = self.key.iter().chain(self.headers.iter().map(|(_, value)| value)).map(Secret::expose);
+        secrets.filter(|secret| !secret.is_empty()).fold(text.to_owned(), |text, secret| text.replace(secret, "[…]"))
+    }
+}
+
 impl ModelError {
     pub(crate) fn is_timeout(&self) -> bool {
         matches!(self, Self::FirstToken | Self::Stalled | Self::Total)
+    }
+
+    /// Whether it would meet another question, too. What this one question provoked, such as a prompt that is too long
+    /// or that a filter refuses, is no reason to leave the server alone: any visitor could take it away from all others.
+    pub(crate) fn speaks_against_server(&self) -> bool {
+        match self {
+            Self::Status { status: 401..=404 | 408 | 429, .. } => true,
+            Self::Status { status, .. } => !(400..500).contains(status),
+            Self::Empty | Self::ToolsOnly | Self::Cancelled | Self::NoModel => false,
+            Self::Connect(_)
+            | Self::Unanswered(_)
+            | Self::FirstToken
+            | Self::Stalled
+            | Self::Total
+            | Self::Cut
+            | Self::Garbled(_)
+            | Self::TooLong
+            | Self::Failed(_) => true,
+        }
     }
 
     /// Whether the model may have worked on the question: it then has a price, even without a word.
     pub(crate) fn may_have_cost(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Status { .. } | Self::NoModel => false,
-            Self::FirstToken
+            Self::Unanswered(_)
+            | Self::FirstToken
             | Self::Stalled
             | Self::Total
             | Self::Cut
@@ -158,6 +208,28 @@ impl ModelError {
             | Self::TooLong
             | Self::Failed(_)
             | Self::Cancelled => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_another_question_would_meet_too_speaks_against_the_server() {
+        let status = |status| ModelError::Status { status, message: String::new(), retry_after: None };
+        for status_code in [401, 402, 403, 404, 408, 429, 500, 502, 503, 529, 302] {
+            assert!(status(status_code).speaks_against_server(), "{status_code}");
+        }
+        for status_code in [400, 413, 422, 451] {
+            assert!(!status(status_code).speaks_against_server(), "{status_code}");
+        }
+        for error in [ModelError::Empty, ModelError::ToolsOnly, ModelError::Cancelled, ModelError::NoModel] {
+            assert!(!error.speaks_against_server(), "{error}");
+        }
+        for error in [ModelError::FirstToken, ModelError::Cut, ModelError::TooLong, ModelError::Failed("x".into())] {
+            assert!(error.speaks_against_server(), "{error}");
         }
     }
 }

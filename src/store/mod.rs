@@ -66,6 +66,8 @@ use writer::Writer;
 const FILE_NAME: &str = "widgetd.db";
 /// How long a reader is waited for; then the request is refused as busy.
 const READER_WAIT: Duration = Duration::from_secs(1);
+/// How long the start waits for each of them to open.
+const OPEN_WAIT: Duration = Duration::from_secs(20);
 /// How long a statement waits for a lock: of a backup tool, say, since our own writer is alone.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// How long what was seen of the free disk space holds.
@@ -97,6 +99,8 @@ pub(crate) enum StoreError {
     TooNew { found: usize, known: usize },
     #[error("{} is not a database of widgetd", path.display())]
     Foreign { path: PathBuf },
+    #[error("storage fails: {0}")]
+    Disk(String),
     #[error("the database is damaged: {0}")]
     Corrupt(String),
     #[error("the last commit failed")]
@@ -107,6 +111,13 @@ pub(crate) enum StoreError {
     Io(String),
     #[error("{0}")]
     Sqlite(String),
+}
+
+impl StoreError {
+    /// Whether the next write will probably meet it too.
+    fn is_of_the_disk(&self) -> bool {
+        matches!(self, Self::Full | Self::Disk(_) | Self::Corrupt(_))
+    }
 }
 
 impl From<std::io::Error> for StoreError {
@@ -124,6 +135,10 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            // A quota is among them, and a disk that was mounted anew for reading only.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+                Self::Disk(error.to_string())
+            }
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
             _ => Self::Sqlite(error.to_string()),
         }
@@ -233,15 +248,18 @@ fn readers(path: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager
             configure(connection)?;
             connection.execute_batch("pragma query_only = on;")
         });
-    r2d2::Pool::builder()
+    let pool = r2d2::Pool::builder()
         .max_size(count)
         .connection_timeout(READER_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_on_check_out(false)
         .thread_pool(Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("readers").build()))
-        .build(manager)
-        .map_err(|error| StoreError::Io(error.to_string()))
+        .build_unchecked(manager);
+    // All are open before anyone asks for one; a start may take longer than a request may wait.
+    let opened: Result<Vec<_>, _> = (0..count).map(|_| pool.get_timeout(OPEN_WAIT)).collect();
+    drop(opened.map_err(|error| StoreError::Io(error.to_string()))?);
+    Ok(pool)
 }
 
 /// Looks at the free space of the disk, at most once a second.

@@ -38,8 +38,9 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
             "the write-ahead log cannot be used there (SQLite says \"{mode}\"): put storage.folder on a local disk"
         )));
     }
-    // The log is folded back after 16 MB; what it grew to beyond 64 MB under a long reader is given back.
-    connection.execute_batch("pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 67108864;")?;
+    // The log is folded back after 16 MB and keeps that size: to overwrite a file takes about half the time of making it
+    // longer. What it grew to beyond that, under a long reader, is given back.
+    connection.execute_batch("pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 16777216;")?;
     migrate(connection)
 }
 

@@ -2,7 +2,8 @@
 //! answers every caller. Under load a commit carries hundreds of writes, so that durable is fast too.
 //!
 //! A job that fails, or panics, is rolled back alone. A commit that fails, fails every job of its batch; the next batch
-//! tries again, so that a disk that was full is written to as soon as it has room.
+//! tries again, so that a disk that was full is written to as soon as it has room. A file that was found damaged is written
+//! to no more: what is still whole in it should stay so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::StoreError;
 
@@ -32,11 +33,28 @@ impl<T> Commit<T> {
     pub(crate) fn wait(self) -> Result<T, StoreError> {
         self.0.recv().unwrap_or(Err(StoreError::Closed))
     }
+
+    /// As [`Commit::wait`], but for so long at most: then the commit comes back, to be waited for on.
+    pub(crate) fn wait_at_most(self, patience: Duration) -> Result<Result<T, StoreError>, Self> {
+        match self.0.recv_timeout(patience) {
+            Ok(result) => Ok(result),
+            Err(RecvTimeoutError::Disconnected) => Ok(Err(StoreError::Closed)),
+            Err(RecvTimeoutError::Timeout) => Err(self),
+        }
+    }
 }
 
-/// Runs in the transaction, or is told why there is none; what it returns is called after the commit, with how that went.
-type Job = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Settle + Send>;
+/// Runs in the transaction, or is told why there is none.
+type Job = Box<dyn FnOnce(Result<&Connection, &StoreError>) -> Ran + Send>;
+/// Is called after the commit, with how that went.
 type Settle = Box<dyn FnOnce(Result<(), &StoreError>)>;
+
+/// A job whose commit is still to come.
+struct Ran {
+    /// What it met that is not its own fault.
+    trouble: Option<StoreError>,
+    settle: Settle,
+}
 
 pub(super) struct Writer {
     /// Taken away when the writer is closed.
@@ -56,7 +74,9 @@ impl Writer {
             connection,
             is_failing: is_failing.clone(),
             owes_emptying: owes_emptying.clone(),
+            damage: None,
             has_written: false,
+            folding_fails: false,
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
         Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing, owes_emptying })
@@ -70,10 +90,12 @@ impl Writer {
         let refuse = answer.clone();
         let job: Job = Box::new(move |transaction| {
             let result = transaction.map_err(StoreError::clone).and_then(|connection| in_savepoint(connection, work));
+            let trouble = result.as_ref().err().filter(|error| error.is_of_the_disk()).cloned();
             // A caller that no longer waits needs no answer.
-            Box::new(move |committed| {
+            let settle = Box::new(move |committed: Result<(), &StoreError>| {
                 let _ = answer.send(committed.map_err(StoreError::clone).and(result));
-            })
+            });
+            Ran { trouble, settle }
         });
         let sent = match &*self.queue.lock() {
             Some(queue) => queue.try_send(job),
@@ -101,7 +123,9 @@ impl Writer {
     }
 
     pub(super) fn ready(&self) -> Result<(), StoreError> {
-        if self.queue.lock().is_none() {
+        // In this order: `close` keeps the thread's lock until it has ended.
+        let is_open = self.queue.lock().is_some() && self.thread.lock().as_ref().is_some_and(|it| !it.is_finished());
+        if !is_open {
             return Err(StoreError::Closed);
         }
         if self.is_failing.load(Ordering::Relaxed) {
@@ -110,7 +134,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Commits what has queued, folds the log back and ends the thread.
+    /// Commits what has queued, empties the log and ends the thread.
     pub(super) fn close(&self) {
         self.queue.lock().take();
         if let Some(thread) = self.thread.lock().take() {
@@ -126,7 +150,7 @@ fn in_savepoint<T>(
 ) -> Result<T, StoreError> {
     connection.prepare_cached("savepoint job")?.execute([])?;
     let result = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(StoreError::Panicked));
-    // A full disk may have undone the whole transaction, and the savepoint with it.
+    // A disk that is full or fails may have undone the whole transaction, and the savepoint with it.
     if connection.is_autocommit() {
         return result.and(Err(StoreError::Full));
     }
@@ -142,8 +166,11 @@ struct Loop {
     connection: Connection,
     is_failing: Arc<AtomicBool>,
     owes_emptying: Arc<AtomicBool>,
+    /// What was found wrong with the file. It stays: only a person can repair it.
+    damage: Option<StoreError>,
     /// Since the log was last folded back.
     has_written: bool,
+    folding_fails: bool,
 }
 
 impl Loop {
@@ -155,45 +182,71 @@ impl Loop {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.fold_log_back();
+        self.empty_log();
     }
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
         self.has_written = true;
-        let begun = self.connection.execute_batch("begin immediate").map_err(StoreError::from);
-        let settled: Vec<Settle> = jobs.map(|job| job(self.transaction(&begun))).collect();
-        let result = begun.and_then(|()| self.end_transaction());
-        self.note(result.as_ref().err());
+        let begun = self.begin();
+        let mut trouble = None;
+        let mut settled = Vec::new();
+        for job in jobs {
+            let ran = job(self.transaction(&begun, trouble.as_ref()));
+            trouble = trouble.or(ran.trouble);
+            settled.push(ran.settle);
+        }
+        let result = begun.and_then(|()| self.end_transaction(trouble.as_ref()));
+        self.note(result.as_ref().err().or(trouble.as_ref()));
         // Before anyone is told that it is gone.
-        if self.owes_emptying.load(Ordering::Relaxed) {
-            self.fold_log_back();
+        if result.is_ok() && self.owes_emptying.load(Ordering::Relaxed) {
+            self.empty_log_now();
         }
         for settle in settled {
             settle(result.as_ref().copied());
         }
     }
 
-    /// The open transaction, or why there is none: outside of one a savepoint would commit on its own.
-    fn transaction<'a>(&'a self, begun: &'a Result<(), StoreError>) -> Result<&'a Connection, &'a StoreError> {
-        begun.as_ref()?;
-        if self.connection.is_autocommit() { Err(&StoreError::Full) } else { Ok(&self.connection) }
+    /// Begins a transaction, after undoing one that could not be ended: else none could ever begin again.
+    fn begin(&self) -> Result<(), StoreError> {
+        if let Some(damage) = &self.damage {
+            return Err(damage.clone());
+        }
+        if !self.connection.is_autocommit() {
+            self.connection.execute_batch("rollback")?;
+        }
+        Ok(self.connection.execute_batch("begin immediate")?)
     }
 
-    fn end_transaction(&self) -> Result<(), StoreError> {
+    /// The open transaction, or why there is none: outside of one a savepoint would commit on its own.
+    fn transaction<'a>(
+        &'a self,
+        begun: &'a Result<(), StoreError>,
+        trouble: Option<&'a StoreError>,
+    ) -> Result<&'a Connection, &'a StoreError> {
+        begun.as_ref()?;
+        if self.connection.is_autocommit() { Err(trouble.unwrap_or(&StoreError::Full)) } else { Ok(&self.connection) }
+    }
+
+    fn end_transaction(&self, trouble: Option<&StoreError>) -> Result<(), StoreError> {
         if self.connection.is_autocommit() {
-            return Err(StoreError::Full); // a full disk has undone it
+            return Err(trouble.unwrap_or(&StoreError::Full).clone()); // it has undone it
         }
         let committed = self.connection.execute_batch("commit");
         if committed.is_err() && !self.connection.is_autocommit() {
-            self.connection.execute_batch("rollback")?;
+            // If this fails too, the next transaction tries it again before it begins.
+            let _ = self.connection.execute_batch("rollback");
         }
         Ok(committed?)
     }
 
     /// Logs the way into trouble and the way out, once each.
-    fn note(&self, error: Option<&StoreError>) {
+    fn note(&mut self, error: Option<&StoreError>) {
         let was_failing = self.is_failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
+            Some(damage @ StoreError::Corrupt(_)) if self.damage.is_none() => {
+                self.damage = Some(damage.clone());
+                tracing::error!(%damage, "storage: nothing more is written: stop the server and restore a backup");
+            }
             Some(error) if !was_failing => {
                 tracing::error!(%error, "storage: commits fail; writes are refused until one succeeds")
             }
@@ -203,9 +256,15 @@ impl Loop {
     }
 
     fn idle(&mut self) {
+        if self.damage.is_some() {
+            return;
+        }
         if self.is_failing.load(Ordering::Relaxed) {
             let probed = self.probe();
             self.note(probed.as_ref().err());
+        }
+        if self.owes_emptying.load(Ordering::Relaxed) {
+            self.empty_log_now();
         }
         if self.has_written {
             self.fold_log_back();
@@ -214,18 +273,48 @@ impl Loop {
 
     /// Nobody may be writing: sees for itself whether it works again. The same value makes a commit all the same.
     fn probe(&self) -> Result<(), StoreError> {
+        self.begin()?;
         let version: i32 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok(self.connection.pragma_update(None, "user_version", version)?)
+        self.connection.pragma_update(None, "user_version", version)?;
+        self.end_transaction(None)
     }
 
-    /// The log begins at zero again, unless a reader is still in it.
+    /// Copies the log into the database. It waits for nobody: a backup may read for minutes, and nothing would be committed
+    /// meanwhile. The next commit begins the log at its start again, unless a reader is still in it.
     fn fold_log_back(&mut self) {
-        match self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i32>(0)) {
-            Ok(is_busy) => {
-                self.has_written = is_busy != 0;
-                self.owes_emptying.store(self.has_written, Ordering::Relaxed);
+        let frames = |row: &Row<'_>| Ok((row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?));
+        match self.connection.query_row("pragma wal_checkpoint(passive)", [], frames) {
+            Ok((log, folded)) => {
+                self.has_written = log != folded;
+                self.folding_fails = false;
             }
-            Err(error) => tracing::warn!(%error, "storage: the log could not be folded back"),
+            // It is tried again each second, and said once.
+            Err(error) if !self.folding_fails => {
+                self.folding_fails = true;
+                tracing::warn!(%error, "storage: the log cannot be folded back");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// What was deleted must not stay in the log. Whoever still reads in it is not waited for: the next second tries again.
+    fn empty_log_now(&mut self) {
+        let emptied = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+            self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i32>(0))
+        });
+        if let Err(error) = self.connection.busy_timeout(super::LOCK_WAIT) {
+            tracing::warn!(%error, "storage: the writer waits for no lock any more");
+        }
+        self.owes_emptying.store(!matches!(emptied, Ok(0)), Ordering::Relaxed);
+    }
+
+    /// At the end the log is emptied, so that the database is one file, if its readers leave it soon enough.
+    fn empty_log(&self) {
+        if let Err(error) = self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())) {
+            tracing::warn!(%error, "storage: the log could not be emptied");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

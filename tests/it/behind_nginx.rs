@@ -46,7 +46,10 @@ impl Proxied {
 
 /// As the README says; logs what it sends to widgetd.
 fn nginx(widgetd: SocketAddr, more: &str) -> Nginx {
-    let snippet = readme_snippet();
+    nginx_with(&readme_snippet(), widgetd, more)
+}
+
+fn nginx_with(snippet: &str, widgetd: SocketAddr, more: &str) -> Nginx {
     let (upstream, location) = snippet.split_once("location").expect("an upstream and a location");
     let upstream = upstream.replace("127.0.0.1:8080", &widgetd.to_string());
     let location = location.replace('}', &format!("{more}\n}}"));
@@ -224,4 +227,26 @@ fn a_visitor_behind_nginx_counts_as_himself_whatever_he_says_of_others() {
     };
     assert_eq!(statuses([127, 0, 0, 5]), [200, 200, 200, 429]);
     assert_eq!(statuses([127, 0, 0, 6]), [200, 200, 200, 429]);
+}
+
+/// What the README warns of: left to itself nginx passes on what the client wrote, and nothing tells that from its own word.
+#[test]
+fn an_nginx_that_does_not_say_who_asks_lets_each_client_be_anyone() {
+    let proxied = Proxied::start("", |config| {
+        config.text("limits", "init_per_address", "1/1m");
+    });
+    let snippet = readme_snippet();
+    let without: String =
+        snippet.lines().filter(|line| !line.contains("X-Forwarded-For")).map(|line| format!("{line}\n")).collect();
+    assert_ne!(without, snippet);
+    let nginx = nginx_with(&without, proxied.site.address(), "");
+    let init = |client: [u8; 4], says: Option<&str>| {
+        let request = init_request("demo", json!({})).origin(ORIGIN);
+        let request = says.iter().fold(request, |request, says| request.header("X-Forwarded-For", says));
+        Connection::open_from(IpAddr::from(client), nginx.address).call(&request).status
+    };
+    let as_many: Vec<_> = (0..5).map(|n| init([127, 0, 0, 5], Some(&format!("6.6.6.{n}")))).collect();
+    assert_eq!(as_many, [200; 5], "one client with as many addresses as it likes");
+    // And all who say nothing have one.
+    assert_eq!((init([127, 0, 0, 6], None), init([127, 0, 0, 7], None)), (200, 429));
 }

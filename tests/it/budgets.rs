@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::fake_model::{Step, event, head, token};
 use crate::support::db;
 use crate::support::site::{Site, Visitor};
 use crate::support::tokens;
@@ -81,6 +82,31 @@ fn tokens_run_out_too() {
     let refused = visitor.say("An answer may take 800 tokens, and the question takes some");
     refused.refused(429, "conversation_budget_exhausted");
     assert!(refused.retry_after() > 86_000);
+}
+
+/// Outside of browsers nobody sends an `Origin`, and nobody can be made to: a token that was carried off is good for what is
+/// left of its conversation and of the agent's day.
+#[test]
+fn a_token_that_is_used_without_an_origin_is_bound_by_the_budgets() {
+    let site = Site::with(|config| {
+        config.set("budget", "messages", 2);
+        config.agent("other").budget("agent_tokens_per_day = 3000");
+    });
+    let thief = site.init("demo").at_origin(None);
+    for _ in 0..2 {
+        thief.say("Hello").expect(200);
+    }
+    thief.say("Hello").refused(429, "conversation_budget_exhausted");
+    thief.refused(&json!({"content": "Hello"})).refused(429, "conversation_budget_exhausted");
+    assert_eq!(site.model.requests().len(), 2);
+
+    // Many tokens share the agent's day.
+    let spent = (0..20).map(|_| site.init("other").at_origin(None)).find(|thief| {
+        site.model.will_report(500, 500);
+        thief.say("Hello").status != 200
+    });
+    spent.expect("an end").say("Hello").refused(429, "agent_budget_exhausted");
+    assert!(site.model.requests().len() <= 2 + 3, "no more than the day has");
 }
 
 #[test]
@@ -187,4 +213,75 @@ fn a_message_that_the_model_failed_gives_its_reservation_back() {
     let budget: Value = site.resume(&visitor).answer["budget"].clone();
     assert_eq!(budget["messages_remaining"], 56);
     assert!(budget["tokens_remaining"].as_u64().unwrap() > 1500, "{budget}");
+}
+
+/// What is left of the conversation's tokens, of 40 000.
+fn tokens_left(site: &Site, visitor: &Visitor) -> u64 {
+    site.resume(visitor).answer["budget"]["tokens_remaining"].as_u64().unwrap()
+}
+
+#[test]
+fn a_report_of_nothing_does_not_make_an_answer_free() {
+    let site = Site::start();
+    site.model.will_report(0, 0);
+    let usage = site.init("demo").ask("A question of some length").done()["usage"].clone();
+    assert!(usage["input_tokens"].as_u64().unwrap() > 5, "{usage}");
+    assert!(usage["output_tokens"].as_u64().unwrap() > 1, "{usage}");
+}
+
+#[test]
+fn a_report_beyond_belief_silences_no_agent() {
+    let site = Site::start();
+    for (input_tokens, output_tokens) in [(4_000_000_000, 10), (20, u64::MAX)] {
+        site.model.will_report(input_tokens, output_tokens);
+        let usage = site.init("demo").ask("Hello").done()["usage"].clone();
+        let total = usage["input_tokens"].as_u64().unwrap() + usage["output_tokens"].as_u64().unwrap();
+        assert!((10..10_000).contains(&total), "{usage}");
+    }
+    site.server.wait_for_line("more tokens than it can have used");
+    site.init("demo").ask("Hello").done();
+}
+
+#[test]
+fn a_model_that_failed_midway_is_paid_though_another_answers() {
+    let site = Site::with(|config| {
+        config.fake("first_token_timeout", "\"400ms\"");
+        config.agent("demo").models(&["fake", "builtin"]);
+    });
+    site.model.will_hang_after(&[]);
+    let usage = site.init("demo").ask("A question of some length").done()["usage"].clone();
+    assert!(usage["input_tokens"].as_u64().unwrap() > 5, "{usage}");
+    site.model.will_refuse(500);
+    let usage = site.init("demo").ask("A question of some length").done()["usage"].clone();
+    assert_eq!(usage, json!({"input_tokens": 0, "output_tokens": 0}), "what was refused took nothing");
+}
+
+#[test]
+fn a_question_that_was_sent_is_not_asked_twice_and_is_paid() {
+    let site = Site::start();
+    for lost in [Step::Close, Step::Reset] {
+        let before = site.model.requests().len();
+        site.model.script(vec![lost.clone()]);
+        let visitor = site.init("demo");
+        visitor.ask("Hello").failed("model_unavailable");
+        assert_eq!(site.model.requests().len() - before, 1, "{lost:?}");
+        assert!(tokens_left(&site, &visitor) < 40_000, "{lost:?}");
+    }
+}
+
+#[test]
+fn thoughts_are_paid_though_nobody_hears_them() {
+    let site = Site::start();
+    for thought in [
+        event(&json!({"choices": [{"delta": {"reasoning_content": "hm ".repeat(2000)}}]})),
+        token(&format!("<think>{}", "hm ".repeat(2000))),
+    ] {
+        let request = site.model.requests().len();
+        site.model.script(vec![head(), thought, Step::Close]);
+        let visitor = site.init("demo");
+        visitor.ask("Hello").failed("model_unavailable");
+        assert!(site.model.requests().len() == request + 1);
+        let left = tokens_left(&site, &visitor);
+        assert!((37_000..38_500).contains(&left), "6000 bytes were thought: {left}");
+    }
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::fake_model::{Step, head, token};
-use crate::support::CEILING;
+use crate::fake_model::{Step, chunk, event, head, token};
 use crate::support::client::Connection;
 use crate::support::site::{Site, Visitor};
+use crate::support::{CEILING, wait_until};
 
 /// Two seconds by the contract; the rest is for a machine that is slow.
 const NOTICED: Duration = Duration::from_secs(5);
@@ -114,6 +114,44 @@ fn who_leaves_the_synchronous_endpoint_is_noticed_too() {
 }
 
 #[test]
+fn who_leaves_while_the_model_is_busy_without_a_word_is_noticed_too() {
+    let site = Site::start();
+    let thought = || event(&json!({"choices": [{"delta": {"reasoning_content": "hm "}}]}));
+    for (what, begin, again, pause_ms) in [
+        ("thoughts", thought(), thought(), 20),
+        ("a thought in the text", token("<think>"), token("hm "), 20),
+        ("comments", chunk(":\n\n"), chunk(":\n\n"), 100),
+    ] {
+        let Step::Send(bytes) = again else { panic!("{what} are sent") };
+        let request = site.model.requests().len();
+        site.model.script(vec![head(), begin, Step::Repeat(bytes, Duration::from_millis(pause_ms))]);
+        let mut stream = site.init("demo").open("Think");
+        stream.expect("start");
+        site.model.wait_for_requests(request + 1);
+        let left = Instant::now();
+        stream.leave();
+        let closed = site.model.wait_until_closed(request);
+        assert!(closed.duration_since(left) < NOTICED, "{what}: {:?}", closed.duration_since(left));
+    }
+}
+
+#[test]
+fn who_leaves_the_synchronous_endpoint_while_the_model_speaks_is_noticed_too() {
+    let site = Site::start();
+    let Step::Send(word) = token("word ") else { panic!("a token is sent") };
+    site.model.script(vec![head(), Step::Repeat(word, Duration::from_millis(5))]);
+    let visitor = site.init("demo");
+    let mut connection = site.connect();
+    connection.send(&visitor.request("/v1/widget/messages", &json!({"content": "Talk"})));
+    site.model.wait_for_requests(1);
+    let left = Instant::now();
+    connection.leave();
+    let closed = site.model.wait_until_closed(0);
+    assert!(closed.duration_since(left) < NOTICED, "{:?}", closed.duration_since(left));
+    assert_eq!(stored_answer(&site, &visitor)["status"], "partial");
+}
+
+#[test]
 fn what_was_used_is_charged() {
     let site = Site::start();
     site.model.will_hang_after(&["Half an ", "answer of some length"]);
@@ -157,22 +195,30 @@ fn twenty_who_leave_leave_nothing_behind() {
     }
 }
 
+/// What the model says is many times as long as events, with their escapes, so that the client's buffers are full long
+/// before the answer is as long as it may be.
 #[test]
-fn a_client_that_reads_nothing_is_given_up() {
+fn a_client_that_reads_nothing_is_given_up_at_the_write_timeout() {
     let site = Site::with(|config| {
         config.text("server", "write_timeout", "500ms");
         // It may be told a lot before its buffers are full.
-        config.set("budget", "tokens", 10_000_000);
+        config.set("budget", "tokens", 10_000_000).set("budget", "answer_tokens", 200_000);
     });
-    let Step::Send(piece) = token(&"word ".repeat(2000)) else { panic!("a token is sent") };
-    site.model.script(vec![head(), Step::Repeat(piece, Duration::from_millis(1))]);
+    let Step::Send(piece) = token("\u{1}\u{2}\u{1}") else { panic!("a token is sent") };
+    site.model.script(vec![head(), Step::Repeat(piece.repeat(100), Duration::ZERO)]);
     let visitor = site.init("demo");
-    let mut connection = Connection::open(site.address());
+    let mut connection = Connection::open_narrow(site.address());
     connection.send(&visitor.request("/v1/widget/messages/stream", &json!({"content": "Talk"})));
-    // The answer is limited in its size as well: either way it ends, and nothing waits for the reader.
     site.model.wait_for_requests(1);
     site.model.wait_until_closed(0);
-    assert_eq!(stored_answer(&site, &visitor)["status"], "partial");
+    let answer = stored_answer(&site, &visitor);
+    assert_eq!(answer["status"], "partial");
+    let bytes = answer["content"].as_str().unwrap().len();
+    assert!(bytes < 250 * 1024, "{bytes} bytes: the answer's own limit has ended it");
+    let line = site.server.wait_for_line("path=/v1/widget/messages/stream");
+    assert!(line.contains("status=499"), "{line}");
+    assert!(!site.server.printed().contains("too long"));
+    wait_until("its connection is closed", || site.server.connections() == 0);
     is_free(&visitor);
 }
 

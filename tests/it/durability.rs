@@ -84,3 +84,25 @@ fn a_database_of_a_newer_version_is_refused_with_a_clear_message() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("newer") && told.contains(path.parent().unwrap().to_str().unwrap()), "{told}");
 }
+
+/// Whoever may write into the folder is not to choose which file of the server's user is written to.
+#[test]
+fn a_link_in_place_of_the_database_is_not_followed() {
+    let mut site = Site::start();
+    site.server.signal(Signal::TERM);
+    site.server.wait();
+    let path = site.server.data().join("widgetd.db");
+    for (name, bytes) in [("elsewhere", Some(b"Not a database.")), ("nowhere", None)] {
+        let target = site.server.data().join(name);
+        if let Some(bytes) = bytes {
+            std::fs::write(&target, bytes).unwrap();
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let output = site.server.run_to_its_end();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("cannot open the database") && !told.contains("panicked"), "{told}");
+        assert_eq!(std::fs::read(&target).ok().as_deref(), bytes.map(|bytes| &bytes[..]), "{name} was touched");
+    }
+}

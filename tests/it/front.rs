@@ -2,7 +2,7 @@
 //! ends the server or disturbs what is running, and afterwards all is as before.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -110,9 +110,14 @@ fn without_a_descriptor_for_anyone_a_newcomer_is_turned_away_and_no_more() {
     }
     let descriptors = site.server.descriptors();
     site.server.limit(Resource::Nofile, descriptors);
+    let begun = Instant::now();
     for _ in 0..20 {
         assert!(!is_served(&mut site.connect()));
     }
+    let warning = "a connection could not be accepted";
+    site.server.wait_for_line(warning);
+    let warnings = site.server.printed().matches(warning).count();
+    assert!(warnings <= 1 + begun.elapsed().as_secs() as usize, "{warnings} lines in the log");
     gates.iter().for_each(|gate| gate.open());
     for stream in &mut streams {
         assert_eq!(stream.rest().text(), "yes.");
@@ -121,17 +126,17 @@ fn without_a_descriptor_for_anyone_a_newcomer_is_turned_away_and_no_more() {
     wait_until("there is a place", || is_served(&mut site.connect()));
 }
 
-/// The limit binds no process of root's, so the server runs as another user.
+/// The limit binds no process of root's, so the server runs as another user, who may enter the folders of this one.
 #[test]
 fn without_a_thread_to_start_all_goes_on() {
-    let as_user = ["setpriv", "--reuid", NOBODY_ELSE, "--clear-groups"];
+    let capability = "+dac_read_search";
+    let as_user =
+        ["setpriv", "--reuid", NOBODY_ELSE, "--clear-groups", "--inh-caps", capability, "--ambient-caps", capability];
     let succeeds = |words: &[&str]| {
         Command::new(as_user[0]).args(&as_user[1..]).args(words).output().is_ok_and(|output| output.status.success())
     };
-    if !succeeds(&[BINARY, "--version"]) || succeeds(&["prlimit", "--nproc=1", "sh", "-c", "true & wait $!"]) {
-        eprintln!("skipped: this user cannot start a process as another one, or limits of threads bind nobody here");
-        return;
-    }
+    assert!(succeeds(&[BINARY, "--version"]), "needs root, to start a process as another user");
+    assert!(!succeeds(&["prlimit", "--nproc=1", "sh", "-c", "true & wait $!"]), "limits of threads bind nobody here");
     let threads = {
         let site = Site::under(&as_user, |_| {});
         site.init("demo").ask("How many are you?").done();
@@ -245,6 +250,20 @@ fn who_does_not_read_gets_no_megabytes_of_the_systems_memory() {
 }
 
 #[test]
+fn who_does_not_read_his_answer_is_closed_at_the_write_timeout() {
+    let site = Site::with(|config| {
+        config.text("server", "write_timeout", "300ms").text("server", "idle_timeout", "1h");
+    });
+    newcomer(&site).leave();
+    wait_until("nobody is connected", || site.server.connections() == 0);
+    let mut connection = Connection::open_narrow(site.address());
+    connection.send_raw("GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(100).as_bytes()).unwrap();
+    wait_until("it is answered", || answered(&site) > 0);
+    wait_until("it is closed", || site.server.connections() == 0);
+    assert!((1..100).contains(&answered(&site)), "it was closed for another reason");
+}
+
+#[test]
 fn many_who_do_not_read_share_a_few_megabytes() {
     raise_own_descriptor_limit();
     let site = crowded(500);
@@ -274,6 +293,29 @@ fn requests_that_never_become_whole_share_a_few_megabytes() {
     // 64 MB were sent.
     assert!(grown < 44 * 1024, "{grown} KiB");
     assert!(stalled.iter().any(Connection::was_closed));
+    newcomer(&site);
+}
+
+/// Every place has an answer under way, so nobody can make room: the newcomer is told so.
+#[test]
+fn when_all_are_being_answered_a_newcomer_is_told_to_come_back() {
+    let site = crowded(16);
+    let gates: Vec<_> = (0..16).map(|_| site.model.will_hold(&["Well, "], &["yes."])).collect();
+    let visitors: Vec<_> = (0..16).map(|_| site.init("demo")).collect();
+    let mut streams: Vec<_> = visitors.iter().map(|visitor| visitor.open("Hello")).collect();
+    for stream in &mut streams {
+        stream.expect("start");
+    }
+    for _ in 0..5 {
+        let response = site.get("/healthz");
+        response.refused(503, "overloaded");
+        assert_eq!((response.retry_after(), response.must("Connection")), (1, "close"));
+    }
+    gates.iter().for_each(|gate| gate.open());
+    for stream in &mut streams {
+        stream.rest().done();
+    }
+    drop(streams);
     newcomer(&site);
 }
 

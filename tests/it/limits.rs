@@ -21,6 +21,7 @@ fn by_default(config: &mut Config) {
     for name in ["init_per_address", "messages_per_address", "leads_per_address"] {
         config.unset("limits", name);
     }
+    config.unset("limits", "leads_per_agent");
 }
 
 #[test]
@@ -42,6 +43,27 @@ fn the_sixtieth_init_of_a_minute_passes_and_the_next_waits() {
         assert!(response.must("RateLimit").starts_with("\"init\";r=0;t="), "{}", response.must("RateLimit"));
         assert_eq!(response.must("RateLimit-Policy"), "\"init\";q=60;w=60");
     }
+}
+
+/// So that no one finds out by trying which agents there are, or writes the log: refusals count as answers do.
+#[test]
+fn an_address_reads_three_hundred_configs_a_minute_whatever_they_are() {
+    let by_default = Site::with(|config| {
+        config.unset("limits", "config_per_address");
+    });
+    let mut connection = by_default.connect();
+    let config = |agent: &str| Request::get(&format!("/v1/widget/config?agent_id={agent}")).origin(ORIGIN);
+    for n in 0..300 {
+        let (agent, status) = if n % 2 == 0 { ("demo", 200) } else { ("acme", 404) };
+        assert_eq!(connection.call(&config(agent)).status, status);
+    }
+    for agent in ["demo", "acme"] {
+        let response = connection.call(&config(agent));
+        response.refused(429, "rate_limited");
+        assert!((1..=60).contains(&response.retry_after()));
+        assert_eq!(response.must("RateLimit-Policy"), "\"config\";q=300;w=60");
+    }
+    by_default.init("demo");
 }
 
 #[test]
@@ -84,6 +106,27 @@ fn a_token_gets_five_leads_a_minute_and_an_address_ten() {
     response.refused(429, "rate_limited");
     assert!(response.must("RateLimit").contains("\"leads-address\";r=0"), "{}", response.must("RateLimit"));
     assert!((1..=60).contains(&response.retry_after()));
+}
+
+#[test]
+fn an_agent_takes_a_number_of_leads_a_day_whoever_leaves_them() {
+    let site = Site::with(|config| {
+        config.text("limits", "leads_per_agent", "3/1d").text("limits", "leads_per_token", "5/1d");
+    });
+    for _ in 0..3 {
+        let response = site.init("demo").lead(&json!({"email": LEAD}));
+        assert!(response.status < 300, "{}", response.text());
+        assert!(!response.must("RateLimit").contains("agent"), "what an agent gets is not told to its visitors");
+    }
+    let late = site.init("demo");
+    for _ in 0..10 {
+        let response = late.lead(&json!({"email": LEAD}));
+        response.refused(429, "rate_limited");
+        assert_eq!(response.must("RateLimit-Policy"), "\"leads-agent\";q=3;w=86400");
+        assert!((86_300..=86_400).contains(&response.retry_after()));
+    }
+    site.init("other").lead(&json!({"email": LEAD})).expect(201);
+    late.ask("Hello").done();
 }
 
 #[test]

@@ -40,10 +40,13 @@ mod front;
 mod http_ambiguity;
 mod http_torture;
 mod kill;
+mod model_breaker;
 mod model_faults;
 mod old_defects;
 mod regression;
+mod secrets;
 mod shutdown;
+mod stopping;
 
 // The program and its source.
 mod cli;

@@ -1,16 +1,24 @@
 //! What becomes of an answer when the model misbehaves: an event, an error, or another model.
 
+mod table;
+
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use table::{faults_after_the_first_word, faults_before_the_first_word};
 
 use crate::fake_model::{
-    Gate, Step, chunk, done, event, finish, head, head_until_close, last_chunk, raw, respond, say, token,
+    Gate, Step, chunk, done, finish, head, head_until_close, last_chunk, raw, respond, say, token,
 };
 use crate::support::config::Config;
-use crate::support::site::Site;
+use crate::support::site::{Site, Visitor};
+use crate::support::sse::Turn;
 
-/// Limits that a test can wait for.
+/// Limits that a test can wait for, and so few places that none may be lost.
 fn impatient(config: &mut Config) {
+    config.set("server", "generations", 2);
+    // Floods are paid for.
+    config.set("budget", "tokens", 10_000_000).set("budget", "agent_tokens_per_day", 1_000_000_000);
     config
         .fake("first_token_timeout", "\"400ms\"")
         .fake("idle_timeout", "\"400ms\"")
@@ -18,64 +26,27 @@ fn impatient(config: &mut Config) {
         .fake("connect_timeout", "\"400ms\"");
 }
 
-/// A script that says nothing before it fails.
-type Fault = (&'static str, &'static str, Vec<Step>);
+const FIRST_TOKEN: Duration = Duration::from_millis(400);
+const TOTAL: Duration = Duration::from_millis(1200);
+/// For a machine that is slow.
+const SLACK: Duration = Duration::from_secs(3);
 
-fn faults_before_the_first_word() -> Vec<Fault> {
-    let json = [("Content-Type", "application/json")];
-    let error = |status| respond(status, &json, r#"{"error":{"message":"no","type":"x","code":"500"}}"#);
-    let unavailable = "model_unavailable";
-    vec![
-        ("a server error", unavailable, error(500)),
-        ("a wrong key", unavailable, error(401)),
-        ("no credit", unavailable, error(402)),
-        ("an unknown model", unavailable, error(404)),
-        ("an error in HTML", unavailable, respond(502, &[("Content-Type", "text/html")], "<h1>Bad Gateway</h1>")),
-        ("an error without a body", unavailable, respond(500, &[], "")),
-        ("an error as a list", unavailable, respond(400, &json, r#"[{"error":{"message":"no"}}]"#)),
-        ("a redirect", unavailable, respond(302, &[("Location", "http://127.0.0.1:9/")], "")),
-        ("a log-in page", unavailable, respond(200, &[("Content-Type", "text/html")], "<form>")),
-        ("a body of another coding", unavailable, respond(200, &[("Content-Encoding", "br")], "xxxx")),
-        ("an empty stream", unavailable, vec![head(), last_chunk()]),
-        ("only the end", unavailable, vec![head(), done(), last_chunk()]),
-        ("only a reason to finish", unavailable, vec![head(), finish("stop"), done(), last_chunk()]),
-        (
-            "an error inside the stream",
-            unavailable,
-            vec![head(), chunk("data: {\"error\":{\"message\":\"no\"}}\n\n"), last_chunk()],
-        ),
-        (
-            "an error as an event",
-            unavailable,
-            vec![head(), chunk("event: error\ndata: {\"message\":\"no\"}\n\n"), last_chunk()],
-        ),
-        ("an error as a field", unavailable, vec![head(), chunk("error: {\"message\":\"no\"}\n\n"), last_chunk()]),
-        ("no JSON", unavailable, vec![head(), chunk("data: hello\n\n"), done(), last_chunk()]),
-        ("only tool calls", unavailable, vec![head(), tool_call(), finish("tool_calls"), done(), last_chunk()]),
-        ("no HTTP", unavailable, vec![raw("hello\r\n\r\n"), Step::Close]),
-        ("closed at once", unavailable, vec![Step::Close]),
-        ("reset at once", unavailable, vec![Step::Reset]),
-        ("closed after the head", unavailable, vec![head(), Step::Close]),
-        ("silence", "model_timeout", vec![Step::Hang]),
-        ("silence after the head", "model_timeout", vec![head(), Step::Hang]),
-        (
-            "comments alone",
-            "model_timeout",
-            vec![head(), Step::Repeat(b"3\r\n:\n\n\r\n".to_vec(), Duration::from_millis(50))],
-        ),
-        ("empty pieces alone", "model_timeout", vec![head(), Step::Repeat(empty_piece(), Duration::from_millis(50))]),
-    ]
+/// A question that is over when `limit` is, whatever becomes of it.
+#[track_caller]
+fn ask_within(limit: Duration, visitor: &Visitor, what: &str) -> Turn {
+    let asked = Instant::now();
+    let turn = visitor.ask("Hello");
+    assert!(asked.elapsed() < limit + SLACK, "{what}: {:?}", asked.elapsed());
+    turn
 }
 
-fn tool_call() -> Step {
-    event(
-        &serde_json::json!({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"name": "x"}}]}}]}),
-    )
-}
-
-fn empty_piece() -> Vec<u8> {
-    let Step::Send(bytes) = token("") else { panic!("a token is sent") };
-    bytes
+/// Its conversation and its place are free: the model is good again and answers the next question.
+#[track_caller]
+fn is_answered_again(site: &Site, visitor: &Visitor, what: &str) {
+    always(site, &say(&["Good."]));
+    let turn = visitor.ask("Hello?");
+    turn.done();
+    assert_eq!(turn.text(), "Good.", "{what}");
 }
 
 /// Every request meets this fault, a retry too.
@@ -90,13 +61,14 @@ fn a_failure_before_the_first_word_is_an_error_event_and_keeps_the_question() {
     for (what, code, script) in faults_before_the_first_word() {
         always(&site, &script);
         let visitor = site.init("demo");
-        let turn = visitor.ask("Hello");
+        let turn = ask_within(FIRST_TOKEN, &visitor, what);
         assert_eq!(turn.names(), ["start", "error"], "{what}");
         let error = turn.failed(code);
         assert_eq!(error["retryable"], true, "{what}");
         let back = site.resume(&visitor);
         let roles: Vec<_> = back.messages().iter().map(|message| message["role"].as_str().unwrap()).collect();
         assert_eq!(roles, ["user"], "{what}");
+        is_answered_again(&site, &visitor, what);
     }
 }
 
@@ -105,16 +77,15 @@ fn a_failure_before_the_first_word_falls_through_to_the_next_model() {
     let site = Site::with(|config| {
         impatient(config);
         config.agent("demo").models(&["fake", "builtin"]).text("unknown_answer", "The embedded one.");
-        // Three failures in a row would have the model left alone for a while; each case has an agent of its own turn.
     });
     for (what, _, script) in faults_before_the_first_word() {
         always(&site, &script);
-        let turn = site.init("demo").ask("Hello");
+        let visitor = site.init("demo");
+        let turn = ask_within(FIRST_TOKEN, &visitor, what);
         turn.done();
         assert_eq!(turn.text(), "The embedded one.", "{what}");
-        // Good again, so that every case is asked.
-        always(&site, &say(&["Good."]));
-        site.init("other").ask("Hello").done();
+        // Three failures in a row would have the model left alone for a while.
+        is_answered_again(&site, &visitor, what);
     }
     let asked = site.model.requests().len();
     assert!(asked >= 2 * faults_before_the_first_word().len(), "every fault was met: {asked}");
@@ -138,60 +109,22 @@ fn a_model_that_nobody_listens_for_falls_through_too() {
 
 #[test]
 fn after_the_first_word_nobody_else_is_asked_and_what_was_said_is_partial() {
-    let piece = || vec![head(), token("Half an "), token("ans")];
-    let unavailable = "model_unavailable";
-    let cases: [Fault; 9] = [
-        ("cut", unavailable, [piece(), vec![Step::Close]].concat()),
-        ("reset", unavailable, [piece(), vec![Step::Reset]].concat()),
-        ("an end without a reason", unavailable, [piece(), vec![last_chunk()]].concat()),
-        ("an error midway", unavailable, [piece(), vec![chunk("data: {\"error\":\"no\"}\n\n")]].concat()),
-        ("a reason that is an error", unavailable, [piece(), vec![finish("error"), done(), last_chunk()]].concat()),
-        ("a line without an end", unavailable, [piece(), vec![Step::Repeat(long_line(), Duration::ZERO)]].concat()),
-        ("an answer without an end", unavailable, [piece(), vec![Step::Repeat(big_piece(), Duration::ZERO)]].concat()),
-        ("silence", "model_timeout", [piece(), vec![Step::Hang]].concat()),
-        (
-            "words without an end",
-            "model_timeout",
-            [piece(), vec![Step::Repeat(small_piece(), Duration::from_millis(100))]].concat(),
-        ),
-    ];
     let site = Site::with(|config| {
         impatient(config);
         config.agent("demo").models(&["fake", "builtin"]);
     });
-    for (what, code, script) in cases {
+    for (what, code, script) in faults_after_the_first_word() {
         site.model.script(script);
         let visitor = site.init("demo");
-        let turn = visitor.ask("Hello");
+        let turn = ask_within(TOTAL, &visitor, what);
         assert_eq!(turn.events.last().unwrap().data["code"], code, "{what}: {:?}", turn.names());
         turn.failed(code);
         assert!(turn.text().starts_with("Half an ans"), "{what}");
         let stored = site.resume(&visitor).messages()[1].clone();
         assert_eq!(stored["status"], "partial", "{what}");
         assert_eq!(stored["content"], turn.text().as_str(), "{what}");
-        // The embedded one answers now and then, if the model is left alone; it must not.
-        always(&site, &say(&["Good."]));
-        site.init("demo").ask("Hello").done();
+        is_answered_again(&site, &visitor, what);
     }
-}
-
-fn long_line() -> Vec<u8> {
-    [b"10000\r\n", vec![b'x'; 0x10000].as_slice(), b"\r\n"].concat()
-}
-
-fn sent(step: Step) -> Vec<u8> {
-    match step {
-        Step::Send(bytes) => bytes,
-        step => panic!("{step:?} sends nothing"),
-    }
-}
-
-fn big_piece() -> Vec<u8> {
-    sent(token(&"word ".repeat(4000)))
-}
-
-fn small_piece() -> Vec<u8> {
-    sent(token("word "))
 }
 
 #[test]
@@ -353,18 +286,11 @@ fn a_model_that_knows_no_stream_options_is_asked_without() {
 }
 
 #[test]
-fn a_model_that_keeps_failing_is_left_alone_and_readiness_says_so() {
-    let site = Site::with(|config| {
-        config.agent("demo").models(&["fake", "builtin"]);
-    });
-    always(&site, &respond(500, &[], ""));
-    for _ in 0..6 {
-        site.init("demo").ask("Hello").done();
-    }
-    assert_eq!(site.model.requests().len(), 3);
-    let readiness = site.get("/readyz").expect(200);
-    assert_eq!(readiness["models"][0]["name"], "fake");
-    assert_eq!(readiness["models"][0]["state"], "skipped");
+fn proxies_of_the_environment_are_not_for_models() {
+    let names = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+    // Nobody listens there.
+    let site = Site::with_environment(&names.map(|name| (name, "http://127.0.0.1:9")), |_| {});
+    assert_eq!(site.init("demo").ask("Hello").text(), "Hello from the scripted model.");
 }
 
 #[test]

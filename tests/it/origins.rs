@@ -84,6 +84,20 @@ fn look_alikes_are_refused_a_preflight() {
 }
 
 #[test]
+fn a_refused_origin_cannot_write_the_log() {
+    let site = Site::start();
+    let long = format!("https://{}.example", "a".repeat(10_000));
+    let request = Request::get("/v1/widget/config?agent_id=demo").origin(&long);
+    site.call(&request).refused(403, "origin_not_allowed");
+    let line = site.server.wait_for_line("refused: add this origin");
+    assert!(line.contains("https://aaaa") && line.len() < 600, "{} bytes: {line}", line.len());
+    let target = format!("/v1/widget/config?agent_id={}", "a".repeat(5000));
+    site.get(&target).refused(403, "origin_missing");
+    let line = site.server.wait_for_line("has no Origin header");
+    assert!(line.len() < 600, "{} bytes: {line}", line.len());
+}
+
+#[test]
 fn one_origin_has_several_spellings() {
     let site = SITE.get();
     for origin in

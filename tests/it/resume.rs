@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::CEILING;
-use crate::support::site::{Shared, Site, Visitor};
+use crate::support::site::{Shared, Site, Visitor, init_request};
+use crate::support::{CEILING, ORIGIN};
 
 static SITE: Shared = Shared::new(|| {
     Site::with(|config| {
@@ -158,6 +158,78 @@ fn guesses_resume_nothing() {
         // A blank around an id may be trimmed: then it is the id.
         assert!(!stranger.is_resumed() || guess.trim() == id, "{guess:?}");
     }
+}
+
+/// All ids that differ in one digit, then as many as are wanted with 122 bits by chance, as the server makes them.
+fn wild_guesses(id: &str, count: usize) -> Vec<String> {
+    let neighbours = id.char_indices().filter(|(_, digit)| *digit != '-').flat_map(|(place, digit)| {
+        let others = "0123456789abcdef".chars().filter(move |other| *other != digit);
+        others.map(move |other| format!("{}{other}{}", &id[..place], &id[place + 1..]))
+    });
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move || {
+        // Xorshift: the guesses are the same in each run.
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let random_ids = std::iter::repeat_with(|| {
+        let (high, low) = (random(), random());
+        let [time, middle, version] = [high >> 32, high >> 16 & 0xffff, high & 0xfff];
+        let [variant, node] = [low >> 48 & 0x3fff | 0x8000, low & 0xffff_ffff_ffff];
+        format!("{time:08x}-{middle:04x}-4{version:03x}-{variant:04x}-{node:012x}")
+    });
+    neighbours.chain(random_ids).take(count).collect()
+}
+
+#[test]
+fn ten_thousand_guesses_resume_nothing_either() {
+    let site = SITE.get();
+    let visitor = site.init("demo");
+    visitor.ask("CANARY").done();
+    let guesses = wild_guesses(visitor.visitor_id(), 10_000);
+    std::thread::scope(|scope| {
+        for guesses in guesses.chunks(2_500) {
+            let site = &site;
+            scope.spawn(move || {
+                let mut connection = site.connect();
+                for guess in guesses {
+                    let request = init_request("demo", json!({"visitor_id": guess})).origin(ORIGIN);
+                    let response = connection.call_lightly(&request);
+                    // Not as JSON: that would take longer than the server does.
+                    let text = response.text();
+                    assert!(response.status == 200 && text.contains(r#""resumed":false"#), "{guess}: {text}");
+                    assert!(!text.contains("CANARY"), "{guess}");
+                }
+            });
+        }
+    });
+    assert!(site.resume(&visitor).is_resumed(), "the one that is right does");
+}
+
+#[test]
+fn an_id_that_is_unknown_is_answered_like_one_of_another_agent_and_like_none() {
+    let site = SITE.get();
+    let (visitor, foreigner) = (site.init("demo"), site.init("other"));
+    visitor.ask("Hello").done();
+    foreigner.event(&json!({"type": "launcher_open"})).expect(202);
+    let shape = |members: Value| {
+        let response = site.call(&init_request("demo", members).origin(ORIGIN));
+        let names: Vec<_> = response.headers.iter().map(|(name, _)| name.clone()).collect();
+        // All members, with the length of those whose value is new each time.
+        let mut answer = response.expect(200);
+        for member in ["token", "visitor_id", "conversation_id", "expires_at"] {
+            answer[member] = answer[member].as_str().unwrap().len().into();
+        }
+        (names, answer)
+    };
+    let none = shape(json!({}));
+    assert_eq!(none.1["resumed"], false);
+    for id in [foreigner.visitor_id(), visitor.conversation_id(), &wild_guesses(visitor.visitor_id(), 1)[0]] {
+        assert_eq!(shape(json!({"visitor_id": id})), none);
+    }
+    assert_ne!(shape(json!({"visitor_id": visitor.visitor_id()})), none, "the shape tells those who are known");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::fake_model::{Step, event, head};
 use crate::support::CEILING;
 use crate::support::ORIGIN;
 use crate::support::client::Request;
@@ -81,6 +82,23 @@ fn answers_that_take_too_long_end_with_an_error_event_and_are_kept_as_partial() 
     site.server.start_again();
     let answer = site.resume(&visitor).messages()[1].clone();
     assert_eq!((&answer["content"], &answer["status"]), (&json!("Half an ans"), &json!("partial")));
+}
+
+#[test]
+fn a_model_that_thinks_without_a_word_does_not_keep_the_server_up() {
+    let mut site = Site::with(|config| {
+        config.text("server", "shutdown_grace", "300ms");
+    });
+    let Step::Send(thought) = event(&json!({"choices": [{"delta": {"reasoning_content": "hm "}}]})) else {
+        panic!("a thought is sent")
+    };
+    site.model.script(vec![head(), Step::Repeat(thought, Duration::from_millis(20))]);
+    let mut stream = site.init("demo").open("Think");
+    stream.expect("start");
+    site.model.wait_for_requests(1);
+    site.server.signal(Signal::TERM);
+    stream.rest().failed("shutting_down");
+    assert_eq!(site.server.wait().code(), Some(0));
 }
 
 #[test]

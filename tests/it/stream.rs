@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::fake_model::{Step, chunk_bytes, head};
 use crate::support::client::Request;
 use crate::support::config::Config;
 use crate::support::site::{Shared, Site};
@@ -208,8 +209,16 @@ fn a_silence_of_fifteen_seconds_is_filled_with_a_ping() {
     let gate = site.model.will_hold(&[], &["At last."]);
     let mut stream = site.init("demo").open("Take your time");
     stream.expect("start");
+    // Thoughts fill nothing: the client hears none of them.
+    let thought = json!({"choices": [{"delta": {"reasoning_content": "hm "}}]});
+    let thought = chunk_bytes(format!("data: {thought}\n\n"));
+    site.model.script(vec![head(), Step::Repeat(thought, Duration::from_millis(50))]);
+    let mut thinking = site.init("demo").open("Think hard");
+    thinking.expect("start");
     let silence = Instant::now();
     stream.wait_for_ping();
+    thinking.wait_for_ping();
+    thinking.leave();
     assert!(silence.elapsed() > Duration::from_secs(13), "{:?}", silence.elapsed());
     gate.open();
     let turn = stream.rest();

@@ -237,6 +237,30 @@ fn a_key_is_rotated_without_signing_anybody_out() {
 }
 
 #[test]
+fn a_key_is_rotated_again_and_a_removed_one_signs_out_those_who_had_it() {
+    let keys = ["first", "second", "third"].map(|name| format!("the {name} key has more than 32 bytes too"));
+    let mut site = Site::with_environment(&[("WIDGETD_JWT_SECRET", &keys[0])], |_| {});
+    let mut visitors = vec![site.init("demo")];
+    for [old, new] in [[0, 1], [1, 2]] {
+        site.server.signal(rustix::process::Signal::TERM);
+        site.server.wait();
+        site.server.start_again_with(&[("WIDGETD_JWT_SECRET", &format!("{},{}", keys[new], keys[old]))]);
+        for (number, visitor) in visitors.iter().enumerate() {
+            let visitor = visitor.at(&site);
+            assert_eq!(is_good(&visitor, visitor.token()), number == old, "key {number} at rotation {new}");
+        }
+        visitors.push(site.init("demo"));
+        assert!(is_good(&visitors[new], visitors[new].token()));
+    }
+    site.server.signal(rustix::process::Signal::TERM);
+    site.server.wait();
+    site.server.start_again_with(&[("WIDGETD_JWT_SECRET", SECRET)]);
+    for visitor in &visitors {
+        refuse(&site, visitor.token(), "invalid_token", "everybody is signed out by a new key alone");
+    }
+}
+
+#[test]
 fn a_secret_of_its_own_survives_a_restart_and_is_for_its_owner_alone() {
     let mut site = Site::with_environment(&[("WIDGETD_JWT_SECRET", "")], |_| {});
     let visitor = site.init("demo");

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, params};
 
-use crate::client::{self, Slot};
+use crate::client::{self, Seen, Slot};
 use crate::servers::{self, Server, message};
-use crate::stats::{median, quantile, row};
+use crate::stats::{median, row};
 
 const CONVERSATIONS: u32 = 50_000;
 /// Questions of each, every one with its answer.
@@ -19,7 +19,9 @@ pub fn measure(folder: &Path, model: &Server, rounds: usize) {
     let fresh = Server::widgetd(folder, "no-history", model.address, 200);
     let old = Server::widgetd(folder, "history", model.address, 200);
     for (figure, measure) in [
-        ("first token, 50 streams", first_token as fn(&Server) -> f64),
+        ("first token in ms, 50 streams", first_token as fn(&Server) -> f64),
+        ("lag of a token in µs, 200 streams of 100 tokens/s", lag),
+        ("tokens a second at full speed, 50 streams", full_speed),
         ("/init a second", inits),
         ("durable /events a second", events),
     ] {
@@ -41,14 +43,29 @@ pub fn measure(folder: &Path, model: &Server, rounds: usize) {
     row("a million messages in the database: start to first answer", "", &values);
 }
 
-/// Milliseconds, the model's own 20 included.
+/// The model's own 20 ms included.
 fn first_token(server: &Server) -> f64 {
-    let slots = (0..50).map(|slot| Slot {
-        requests: (0..4).map(|_| message(Some(&server.token()), "bench:20:25000:20000")).collect(),
-        delay: Duration::from_millis(slot * 11),
+    median(&stream(server, 50, 11, "bench:20:25000:20000", 4).first_us) / 1e3
+}
+
+fn lag(server: &Server) -> f64 {
+    median(&stream(server, 200, 5, "bench:300:10000:0", 1).lag_us)
+}
+
+fn full_speed(server: &Server) -> f64 {
+    200_000.0 / stream(server, 50, 0, "bench:4000:0:0", 1).elapsed.as_secs_f64()
+}
+
+/// So many streams, each of which begins so many milliseconds after the one before it and asks so often.
+fn stream(server: &Server, streams: u64, apart_ms: u64, directive: &str, asks: usize) -> Seen {
+    let slots = (0..streams).map(|slot| Slot {
+        requests: (0..asks).map(|_| message(Some(&server.token()), directive)).collect(),
+        delay: Duration::from_millis(slot * apart_ms),
         leave_after: None,
     });
-    quantile(&client::stream(server.address, "\"text\":\"", slots.collect()).first_us, 0.5) / 1e3
+    let seen = client::stream(server.address, "\"text\":\"", slots.collect());
+    assert_eq!(seen.failed, 0, "answers failed");
+    seen
 }
 
 fn inits(server: &Server) -> f64 {

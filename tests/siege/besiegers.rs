@@ -68,10 +68,6 @@ impl Besiegers {
         Self { kind, server, sockets, next: 0, since: Instant::now(), opened: 0 }
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.sockets.len()
-    }
-
     pub(crate) fn open_all(&mut self) {
         (0..self.sockets.len()).for_each(|number| self.open(number));
         self.since = Instant::now();

@@ -17,6 +17,8 @@ use crate::model::ModelError;
 
 /// Of one answer: far beyond any limit of tokens that is sensible for a chat.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Of white space before the first word, behind which a thought may still begin. Small models get stuck in line ends.
+const HELD_BYTES_MAX: usize = 1024;
 
 /// What one event brought, beside words for the visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     bytes: usize,
+    /// Of thoughts that have a price, and that nobody was told of yet.
+    thought_bytes: usize,
     finish_reason: Option<String>,
     usage: Option<Usage>,
     wanted_tools: bool,
@@ -136,15 +140,16 @@ impl Answer {
         if delta.get("tool_calls").and_then(Value::as_array).is_some_and(|calls| !calls.is_empty()) {
             self.wanted_tools = true;
         }
-        let (mut text, mut thoughts) = content(delta.get("content"));
+        let (mut text, mut thought_bytes) = content(delta.get("content"));
         // A refusal is the answer's text (OpenAI).
         text.push_str(delta.get("refusal").and_then(Value::as_str).unwrap_or_default());
         // DeepSeek and llama.cpp; vLLM, SGLang and Groq.
-        thoughts |= ["reasoning_content", "reasoning"]
-            .iter()
-            .any(|key| delta.get(*key).and_then(Value::as_str).is_some_and(|thought| !thought.is_empty()));
+        let thoughts = ["reasoning_content", "reasoning"].iter().filter_map(|key| delta.get(*key)?.as_str());
+        // Some send both, with the same text.
+        thought_bytes += thoughts.map(str::len).max().unwrap_or(0);
+        self.thought_bytes += thought_bytes;
         match self.say(&text, said)? {
-            Step::Nothing if thoughts => Ok(Step::Progress),
+            Step::Nothing if thought_bytes > 0 => Ok(Step::Progress),
             step => Ok(step),
         }
     }
@@ -152,6 +157,7 @@ impl Answer {
     fn say(&mut self, text: &str, said: &mut Pieces) -> Result<Step, ModelError> {
         let shown = self.thought.pass(text);
         self.bytes += shown.len();
+        self.thought_bytes += std::mem::take(&mut self.thought.hidden_bytes);
         if self.bytes > ANSWER_BYTES_MAX {
             return Err(ModelError::TooLong);
         }
@@ -159,7 +165,12 @@ impl Answer {
         Ok(if text.is_empty() { Step::Nothing } else { Step::Progress })
     }
 
-    /// Text that was held back, because it might have been the beginning of a thought.
+    /// How much was thought since this was asked last.
+    pub(super) fn take_thought_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.thought_bytes)
+    }
+
+    /// Text that was held back, because it might have been the beginning of a thought: little, and the only text then.
     pub(super) fn held_back(&mut self) -> Option<String> {
         let text = self.thought.flush();
         self.bytes += text.len();
@@ -179,6 +190,7 @@ impl Answer {
             return Err(match self.garbled {
                 _ if self.wanted_tools => ModelError::ToolsOnly,
                 Some(error) => ModelError::Garbled(error),
+                None if reason.is_none() && !is_whole => ModelError::Cut,
                 // Also a 200 with an empty stream: llama-cpp-python, when the prompt is too long.
                 None => ModelError::Empty,
             });
@@ -198,22 +210,27 @@ fn is_marker(data: &str) -> bool {
     data.is_empty() || data.starts_with(':') || data.starts_with("[DONE]")
 }
 
-/// The text of a content, and whether there are thoughts in it. Mistral's is a list of parts.
-fn content(content: Option<&Value>) -> (String, bool) {
+/// The text of a content, and how many bytes of thoughts are in it. Mistral's is a list of parts.
+fn content(content: Option<&Value>) -> (String, usize) {
     match content {
-        Some(Value::String(text)) => (text.clone(), false),
+        Some(Value::String(text)) => (text.clone(), 0),
         Some(Value::Array(parts)) => {
             let is_thinking = |part: &Value| part.get("type").is_some_and(|kind| kind == "thinking");
             let text = parts.iter().filter(|part| !is_thinking(part)).filter_map(|part| part.get("text")?.as_str());
-            (text.collect(), parts.iter().any(is_thinking))
+            // With the marks around them: a thought's own form is not worth taking apart.
+            let thoughts = parts.iter().filter(|part| is_thinking(part)).map(|part| part.to_string().len());
+            (text.collect(), thoughts.sum())
         }
-        _ => (String::new(), false),
+        _ => (String::new(), 0),
     }
 }
 
+/// None too if it claims that nothing was used, as servers do that do not count.
 fn usage(usage: &Value) -> Option<Usage> {
     let tokens = |key| usage.get(key)?.as_u64().map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX));
-    Some(Usage { input_tokens: tokens("prompt_tokens")?, output_tokens: tokens("completion_tokens").unwrap_or(0) })
+    let usage =
+        Usage { input_tokens: tokens("prompt_tokens")?, output_tokens: tokens("completion_tokens").unwrap_or(0) };
+    (usage.total() > 0).then_some(usage)
 }
 
 /// Leaves out the `<think>…</think>` with which some servers begin an answer instead of a field of its own.
@@ -221,6 +238,8 @@ fn usage(usage: &Value) -> Option<Usage> {
 struct ThoughtFilter {
     state: Thought,
     held: String,
+    /// Of thoughts, since this was looked at.
+    hidden_bytes: usize,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -252,7 +271,7 @@ impl ThoughtFilter {
             if let Some(thought) = begins.strip_prefix(Self::OPEN) {
                 self.held = thought.to_owned();
                 self.state = Thought::Inside;
-            } else if Self::OPEN.starts_with(begins) {
+            } else if Self::OPEN.starts_with(begins) && self.held.len() <= HELD_BYTES_MAX {
                 return "".into();
             } else {
                 self.state = Thought::Over;
@@ -261,11 +280,13 @@ impl ThoughtFilter {
         }
         let held = std::mem::take(&mut self.held);
         match held.split_once(Self::CLOSE) {
-            Some((_, said)) => {
+            Some((thought, said)) => {
+                self.hidden_bytes += thought.len();
                 self.state = Thought::After;
                 self.begin(said).to_owned().into()
             }
             None => {
+                self.hidden_bytes += text.len();
                 // Only the end of it can be the beginning of the closing mark.
                 let keep = held.len().saturating_sub(Self::CLOSE.len());
                 let keep = (0..=keep).rev().find(|at| held.is_char_boundary(*at)).unwrap_or(0);

@@ -39,11 +39,14 @@ pub(super) fn ask(
     let clock = Clock { settings, end: begun + settings.total_timeout };
     let first_token = begun + settings.first_token_timeout;
     let call = Call::begin(listener, clock.until(first_token, Limit::FirstToken));
-    let response = send(agent, settings, body).map_err(|error| call.given_up().unwrap_or(error))?;
-    let response = checked(response).map_err(|error| call.given_up().unwrap_or(error))?;
+    let response = send(agent, settings, body, &call).map_err(|error| call.given_up().unwrap_or(error))?;
+    let response = checked(response, settings).map_err(|error| call.given_up().unwrap_or(error))?;
     let reader = response.into_body().into_reader();
     let mut stream = Stream { call, clock, reader, answer: Answer::default(), said: Pieces::default() };
-    let (saw_done, is_whole) = stream.read()?;
+    let (saw_done, is_whole) = stream.read().map_err(|error| match error {
+        ModelError::Failed(reason) => ModelError::Failed(settings.strike_out(&reason)),
+        error => error,
+    })?;
     if let Some(text) = stream.answer.held_back() {
         stream.call.tell(Update::Text(&Pieces::from(text.as_str())))?;
     }
@@ -51,7 +54,12 @@ pub(super) fn ask(
     Ok(Finished { finish_reason, usage, model: settings.name.clone() })
 }
 
-fn send(agent: &Agent, settings: &Settings, body: &Body<'_>) -> Result<Response<ResponseBody>, ModelError> {
+fn send(
+    agent: &Agent,
+    settings: &Settings,
+    body: &Body<'_>,
+    call: &Call,
+) -> Result<Response<ResponseBody>, ModelError> {
     let mut request = agent.post(&settings.url).header("Accept", "text/event-stream, application/json");
     if let Some(key) = &settings.key {
         request = request.header("Authorization", format!("Bearer {}", key.expose()));
@@ -60,11 +68,11 @@ fn send(agent: &Agent, settings: &Settings, body: &Body<'_>) -> Result<Response<
         request = request.header(name, value.expose());
     }
     let json = serde_json::to_vec(body).map_err(|error| ModelError::Garbled(error.to_string()))?;
-    request.content_type("application/json").send(&json[..]).map_err(|error| ModelError::Connect(error.to_string()))
+    request.content_type("application/json").send(&json[..]).map_err(|error| call.exchange.get().failure(&error))
 }
 
 /// An answer that may hold a stream, or the reason why it holds none.
-fn checked(mut response: Response<ResponseBody>) -> Result<Response<ResponseBody>, ModelError> {
+fn checked(mut response: Response<ResponseBody>, settings: &Settings) -> Result<Response<ResponseBody>, ModelError> {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let status = response.status();
     if status.is_redirection() {
@@ -74,7 +82,7 @@ fn checked(mut response: Response<ResponseBody>) -> Result<Response<ResponseBody
     if !status.is_success() {
         let retry_after = retry_after(&response);
         let body = response.body_mut().with_config().limit(ERROR_BYTES_MAX).lossy_utf8(true).read_to_string();
-        let message = body.ok().as_deref().and_then(error_body::message);
+        let message = body.ok().and_then(|body| error_body::message(&settings.strike_out(&body)));
         let message = message.unwrap_or_else(|| status.canonical_reason().unwrap_or("an error").to_owned());
         return Err(ModelError::Status { status: status.as_u16(), message, retry_after });
     }
@@ -199,6 +207,10 @@ impl Stream<'_> {
     /// Says what there is to say, all that came together in one go, and moves the deadline if that was progress. True at
     /// `[DONE]`. What was said before an error is said before it is returned.
     fn pass_on(&mut self, heard: Result<Step, ModelError>) -> Result<bool, ModelError> {
+        let thought_bytes = self.answer.take_thought_bytes();
+        if thought_bytes > 0 {
+            self.call.tell(Update::Thought(thought_bytes))?;
+        }
         if !self.said.is_empty() {
             self.call.tell(Update::Text(&self.said))?;
             self.said.clear();

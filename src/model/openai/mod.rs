@@ -7,6 +7,7 @@ mod answer;
 mod call;
 mod error_body;
 mod events;
+mod exchange;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod names;
@@ -24,6 +25,7 @@ use ureq::unversioned::transport::{Connector, RustlsConnector, TcpConnector};
 pub(crate) use request::endpoint;
 
 use super::{Finished, Listener, ModelError, Prompt, Settings, Update};
+use exchange::WitnessConnector;
 use names::RememberedNames;
 use request::Body;
 use waiting::{AnnouncingConnector, TickingConnector};
@@ -65,7 +67,8 @@ impl OpenAi {
             ().chain(AnnouncingConnector)
                 .chain(TcpConnector::default())
                 .chain(TickingConnector)
-                .chain(RustlsConnector::default());
+                .chain(RustlsConnector::default())
+                .chain(WitnessConnector);
         Self { settings, agent: Agent::with_parts(config, connector, RememberedNames::default()) }
     }
 
@@ -123,7 +126,7 @@ fn refuses_usage(error: &ModelError) -> bool {
 /// After how long a second try makes sense, if it does.
 fn retry_after(error: &ModelError) -> Option<Duration> {
     match error {
-        // A pooled connection that the server has closed meanwhile, or a server that is being restarted.
+        // Nothing was sent, or into a pooled connection that the server had closed: it may be restarting.
         ModelError::Connect(_) => Some(Duration::ZERO),
         // OpenAI's `insufficient_quota` never heals.
         ModelError::Status { message, .. } if message.contains("insufficient_quota") => None,

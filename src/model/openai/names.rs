@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
+use super::waiting::{TICK, look_up_from_waiting};
 use crate::clock;
 
 /// Addresses of one name that are tried; more do not fit into what is handed back.
@@ -86,19 +87,37 @@ fn look_up(host: String, timeout: &NextTimeout) -> Result<Vec<SocketAddr>, Error
         // Nobody listens any longer if it took too long.
         let _ = found.send(host.to_socket_addrs().map(Vec::from_iter));
     })?;
-    match result.recv_timeout(*timeout.after) {
-        Ok(addresses) => Ok(addresses?),
-        Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(Timeout::Resolve)),
-        Err(RecvTimeoutError::Disconnected) => Err(Error::HostNotFound),
+    Ok(wait(&result, *timeout.after)??)
+}
+
+/// Waits as the call does that asks: its listener is told meanwhile, and may end it.
+fn wait<T>(result: &Receiver<T>, patience: Duration) -> Result<T, Error> {
+    let end = clock::monotonic() + patience;
+    loop {
+        look_up_from_waiting()?;
+        let left = end.saturating_sub(clock::monotonic());
+        match result.recv_timeout(left.min(TICK)) {
+            Ok(found) => return Ok(found),
+            Err(RecvTimeoutError::Disconnected) => return Err(Error::HostNotFound),
+            Err(RecvTimeoutError::Timeout) if left <= TICK => return Err(Error::Timeout(Timeout::Resolve)),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::ops::ControlFlow;
+    use std::rc::Rc;
+    use std::time::Instant;
+
     use ureq::Timeout;
     use ureq::unversioned::transport::time;
 
     use super::*;
+    use crate::model::openai::waiting::{Call, Limit};
+    use crate::model::{Listener, ModelError, Update};
 
     fn resolve(names: &RememberedNames, url: &str, now: Duration) -> Result<Vec<SocketAddr>, Error> {
         let timeout =
@@ -137,6 +156,26 @@ mod tests {
             [made_up[0]],
             "another port is another server"
         );
+    }
+
+    #[test]
+    fn a_look_up_that_nobody_waits_for_any_more_is_left() {
+        let (_found, result) = sync_channel::<()>(1);
+        let told = Rc::new(Cell::new(0));
+        let listener: Listener = {
+            let told = told.clone();
+            Rc::new(move |update| {
+                assert_eq!(update, Update::Waiting);
+                told.set(told.get() + 1);
+                if told.get() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+        };
+        let long = Duration::from_secs(20);
+        let call = Call::begin(&listener, (Instant::now() + long, Limit::FirstToken));
+        let begun = Instant::now();
+        assert!(wait(&result, long).is_err());
+        assert!(begun.elapsed() < long / 2, "{:?}", begun.elapsed());
+        assert_eq!((told.get(), call.given_up()), (2, Some(ModelError::Cancelled)));
     }
 
     #[test]

@@ -37,6 +37,7 @@ fn settings(model: &FakeModel) -> Settings {
         first_token_timeout: LONG,
         idle_timeout: LONG,
         total_timeout: LONG,
+        pause: LONG,
     }
 }
 
@@ -388,6 +389,8 @@ fn floods_are_cut_off() {
     assert_eq!(line.end, Err(ModelError::TooLong));
     let Step::Send(words) = token(&"x".repeat(10_000)) else { unreachable!() };
     assert_eq!(hear(vec![head(), Step::Repeat(words, Duration::ZERO)]).end, Err(ModelError::TooLong));
+    let Step::Send(blanks) = token(&"\n".repeat(1000)) else { unreachable!() };
+    assert_eq!(hear(vec![head(), Step::Repeat(blanks, Duration::ZERO)]).end, Err(ModelError::TooLong));
 }
 
 #[test]
@@ -407,10 +410,26 @@ fn an_answer_that_is_cut_is_no_whole_one() {
     }
     let length = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 10000\r\n\r\n";
     assert_eq!(cut(vec![raw(length), raw(HELLO), Step::Close]).end, Err(ModelError::Cut));
+}
+
+#[test]
+fn a_question_that_was_sent_is_asked_again_only_if_its_connection_had_grown_old() {
     let model = FakeModel::start();
     model.always(|_| vec![Step::Close]);
-    let before_the_head = ask(&OpenAi::new(settings(&model), 4));
-    assert!(matches!(before_the_head.end, Err(ModelError::Connect(_))));
+    let link = OpenAi::new(settings(&model), 4);
+    assert!(matches!(ask(&link).end, Err(ModelError::Unanswered(_))));
+    assert_eq!(model.requests().len(), 1, "the model may be at work on it");
+    for closed in [vec![Step::Close], vec![Step::Reset], vec![raw("HTTP/1.1 200 OK\r\nCont"), Step::Close]] {
+        let is_begun = closed.len() > 1;
+        let model = FakeModel::start();
+        let link = OpenAi::new(settings(&model), 4);
+        assert_eq!(ask(&link).reason(), Some(FinishReason::Stop));
+        model.script(closed);
+        let heard = ask(&link);
+        assert_eq!(matches!(heard.end, Err(ModelError::Unanswered(_))), is_begun, "{:?}", heard.end);
+        assert_eq!(heard.end.is_ok(), !is_begun);
+        assert_eq!(model.requests().len(), if is_begun { 2 } else { 3 });
+    }
 }
 
 #[test]

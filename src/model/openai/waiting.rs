@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport, time};
 use ureq::{Error, Timeout};
 
+use super::exchange::Exchange;
 use crate::model::{Listener, ModelError, Update};
 
 /// How long nobody looks whether the client is still there.
@@ -26,13 +27,19 @@ thread_local! {
     static CALL: RefCell<Option<Rc<Call>>> = const { RefCell::new(None) };
 }
 
+/// The call that this thread makes.
+pub(super) fn current_call() -> Option<Rc<Call>> {
+    CALL.with_borrow(Clone::clone)
+}
+
 /// The limits of a call, and who listens to it.
 pub(super) struct Call {
     listener: Listener,
     /// When to give up, and what that is called.
     deadline: Cell<(Instant, Limit)>,
-    /// Whether the listener has heard that the question is on its way.
-    is_announced: Cell<bool>,
+    /// When the listener was last told that there is something to wait for.
+    told: Cell<Option<Instant>>,
+    pub(super) exchange: Cell<Exchange>,
     /// Why this side gave up.
     given_up: RefCell<Option<ModelError>>,
 }
@@ -52,7 +59,8 @@ impl Call {
         let call = Rc::new(Self {
             listener: listener.clone(),
             deadline: Cell::new(deadline),
-            is_announced: Cell::new(false),
+            told: Cell::new(None),
+            exchange: Cell::default(),
             given_up: RefCell::new(None),
         });
         CALL.set(Some(call.clone()));
@@ -72,9 +80,14 @@ impl Call {
         Ok(())
     }
 
-    /// Tells, once, that the question is on its way.
-    fn announce(&self) -> Result<(), ModelError> {
-        if self.is_announced.replace(true) { Ok(()) } else { self.tell(Update::Waiting) }
+    /// Tells that the question is on its way, and again after each [`TICK`], whatever came meanwhile: thoughts and
+    /// comments come for minutes without a word, and whoever gathers words learns from them nothing of its client.
+    fn keep_told(&self, now: Instant) -> Result<(), ModelError> {
+        if self.told.get().is_some_and(|told| now.saturating_duration_since(told) < TICK) {
+            return Ok(());
+        }
+        self.told.set(Some(now));
+        self.tell(Update::Waiting)
     }
 
     /// Why this side gave up, if it did.
@@ -82,10 +95,15 @@ impl Call {
         self.given_up.borrow().clone()
     }
 
-    /// How long to wait before the next look, or that there is nothing more to wait for.
-    fn look(&self) -> Result<Duration, ModelError> {
+    /// How long to wait before the next look, or that there is nothing more to wait for. Keeps the listener told.
+    fn look(&self, now: Instant) -> Result<Duration, ModelError> {
+        // A name that cannot be looked up is taken from memory: the call goes on then, unless it was given up.
+        if let Some(error) = self.given_up() {
+            return Err(error);
+        }
+        self.keep_told(now)?;
         let (end, limit) = self.deadline.get();
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.saturating_duration_since(now);
         if left.is_zero() {
             let error = match limit {
                 Limit::FirstToken => ModelError::FirstToken,
@@ -116,6 +134,14 @@ impl Drop for CallGuard {
     }
 }
 
+/// For what else this thread waits for: tells the listener of its call, if that is due, and fails if the call is over.
+pub(super) fn look_up_from_waiting() -> Result<(), Error> {
+    match current_call() {
+        Some(call) => call.look(Instant::now()).map(|_| ()).map_err(|_| closed()),
+        None => Ok(()),
+    }
+}
+
 /// Stands before the connector that opens a socket: connecting may take seconds, and nobody should wait for that to hear
 /// that the question is on its way.
 #[derive(Debug)]
@@ -125,9 +151,7 @@ impl<In: Transport> Connector<In> for AnnouncingConnector {
     type Out = In;
 
     fn connect(&self, _: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<In>, Error> {
-        if let Some(call) = CALL.with_borrow(Clone::clone) {
-            call.announce().map_err(|_| closed())?;
-        }
+        look_up_from_waiting()?;
         Ok(chained)
     }
 }
@@ -157,20 +181,21 @@ impl<T: Transport> Transport for Ticking<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let Some(call) = CALL.with_borrow(Clone::clone) else {
+        let Some(call) = current_call() else {
             return self.0.await_input(timeout);
         };
         let begun = Instant::now();
-        call.announce().map_err(|_| closed())?;
+        let mut now = begun;
         loop {
-            let tick = call.look().map_err(|_| closed())?;
+            let tick = call.look(now).map_err(|_| closed())?;
+            // Always the same length but for the last: another one costs a system call.
             let brief = NextTimeout { after: time::Duration::Exact(tick), reason: Timeout::PerRead, ..timeout };
             match self.0.await_input(brief) {
                 Err(Error::Timeout(Timeout::PerRead)) => {
-                    if begun.elapsed() >= *timeout.after {
+                    now = Instant::now();
+                    if now.saturating_duration_since(begun) >= *timeout.after {
                         return Err(Error::Timeout(timeout.reason));
                     }
-                    call.tell(Update::Waiting).map_err(|_| closed())?;
                 }
                 result => return result,
             }

@@ -29,7 +29,13 @@ const PICTURES = new URL("../../../target/browser/", import.meta.url).pathname;
 /** The longest test takes a tenth of it: this ends a hang. */
 const TIMEOUT_MS = 90_000;
 /** All visitors of a test come from one address. */
-const LIMITS = { init_per_address: "10000/1m", messages_per_address: "10000/1m", leads_per_address: "10000/1m" };
+const LIMITS = {
+  init_per_address: "10000/1m",
+  config_per_address: "10000/1m",
+  messages_per_address: "10000/1m",
+  leads_per_address: "10000/1m",
+  leads_per_agent: "10000/1m",
+};
 
 export function inBrowser(name, setting, body) {
   test(name, { timeout: TIMEOUT_MS }, async (t) => {

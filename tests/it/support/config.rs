@@ -20,9 +20,10 @@ impl Config {
         config.model("fake", model_url);
         config.agents = vec![Agent::new("demo", ORIGIN), Agent::new("other", "https://other.example")];
         // All tests come from one address.
-        for name in ["init_per_address", "messages_per_address", "leads_per_address"] {
+        for name in ["init_per_address", "config_per_address", "messages_per_address", "leads_per_address"] {
             config.text("limits", name, "100000/1m");
         }
+        config.text("limits", "leads_per_agent", "100000/1d");
         config.set("server", "max_connections_per_address", 500);
         config.text("server", "shutdown_grace", "1s");
         config

@@ -29,6 +29,15 @@ pub(crate) fn lock(folder: &Path) -> Connection {
     connection
 }
 
+/// Folds the log back and gives its space back too, as soon as no reader is in it.
+pub(crate) fn empty_log(folder: &Path) {
+    let connection = Connection::open(folder.join("widgetd.db")).expect("the database");
+    connection.busy_timeout(super::CEILING).expect("a timeout");
+    let is_busy: bool =
+        connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0)).expect("a checkpoint");
+    assert!(!is_busy, "somebody is in the log");
+}
+
 fn shown(value: rusqlite::types::ValueRef<'_>) -> String {
     use rusqlite::types::ValueRef;
     match value {

@@ -1,6 +1,7 @@
 //! The real binary in a folder of its own. Its address is read from what it prints, and what it prints is shown when a
 //! test fails.
 
+use std::collections::HashSet;
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -172,6 +173,20 @@ impl Server {
     /// Its open descriptors, now.
     pub(crate) fn descriptors(&self) -> usize {
         self.count("fd")
+    }
+
+    /// Connections of clients that it has accepted and not closed, now.
+    pub(crate) fn connections(&self) -> usize {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("a running process");
+        let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        let own: HashSet<_> = targets.map(|target| target.to_string_lossy().into_owned()).collect();
+        let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", self.pid())).expect("a running process");
+        let port = format!(":{:04X}", self.address.port());
+        let sockets = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+        sockets
+            .filter(|fields| fields[1].ends_with(&port) && !fields[2].ends_with(":0000"))
+            .filter(|fields| own.contains(&format!("socket:[{}]", fields[9])))
+            .count()
     }
 
     fn count(&self, what: &str) -> usize {

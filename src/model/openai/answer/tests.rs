@@ -114,6 +114,20 @@ fn a_thought_in_the_text_is_left_out_wherever_it_is_cut() {
 }
 
 #[test]
+fn white_space_before_the_first_word_is_held_back_for_a_moment_only() {
+    let mut answer = Answer::default();
+    let mut said = Pieces::default();
+    let blank = serde_json::json!({"choices": [{"delta": {"content": "\n".repeat(100)}}]});
+    for _ in 0..20 {
+        answer.chunk(&blank, &mut said).unwrap();
+        assert!(answer.thought.held.len() <= HELD_BYTES_MAX, "{}", answer.thought.held.len());
+    }
+    assert_eq!(said.text(), "\n".repeat(2000));
+    let error = (0..ANSWER_BYTES_MAX).find_map(|_| answer.chunk(&blank, &mut said).err());
+    assert_eq!(error, Some(ModelError::TooLong), "it counts as any other text");
+}
+
+#[test]
 fn usage_is_taken_from_wherever_it_stands_and_the_last_counts() {
     let usage = |lines: &[&str]| read(lines).1.unwrap().1;
     let expected = Some(Usage { input_tokens: 7, output_tokens: 3 });
@@ -194,6 +208,7 @@ fn an_interrupted_answer_is_not_taken_for_a_whole_one() {
     let mut answer = Answer::default();
     step(&mut answer, &[HELLO]).unwrap();
     assert_eq!(answer.conclude(true, false), Err(ModelError::Cut)); // llama-cpp-python: [DONE], then cut
+    assert_eq!(Answer::default().conclude(false, false), Err(ModelError::Cut), "nor for one that says nothing");
 }
 
 #[test]
