@@ -6,9 +6,11 @@ mod cli;
 mod clock;
 mod config;
 mod domain;
+mod export;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;
+mod janitor;
 mod limiter;
 mod log;
 mod model;

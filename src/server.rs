@@ -23,6 +23,7 @@ use crate::config::{self, Complaints, Config};
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
 use crate::http::{Front, Permits};
+use crate::janitor::Janitor;
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::token::{KeyError, Tokens};
@@ -105,10 +106,12 @@ impl Server {
             let app = app.clone();
             move || obey(signals, &app, &reload, shutdown_grace)
         })?;
+        let janitor = Janitor::start(app.store.clone())?;
         front.run({
             let app = app.clone();
             move |request, responder| api::handle(&app, request, responder)
         })?;
+        janitor.stop();
         app.store.close();
         tracing::info!("stopped");
         Ok(())

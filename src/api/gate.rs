@@ -42,6 +42,7 @@ pub(super) fn authorize(ctx: &Ctx<'_>) -> Result<Visit, ApiError> {
     };
     let claims = ctx.app.tokens.verify(&token, ctx.now)?;
     let assistant = ctx.snapshot.assistants.get(&claims.agent).ok_or(ApiError::InvalidToken)?.clone();
+    let _ = ctx.agent.set(claims.agent.clone());
     if let Some(origin) = ctx.origin_header() {
         allow(ctx, &assistant.agent, origin)?;
     }
@@ -62,11 +63,14 @@ pub(super) fn admit<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assi
 
 /// The agent by its name.
 pub(super) fn find<'a>(ctx: &'a Ctx<'_>, agent_id: &str) -> Result<&'a Arc<Assistant>, ApiError> {
-    ctx.snapshot
+    let assistant = ctx
+        .snapshot
         .config
         .agent(agent_id)
         .and_then(|agent| ctx.snapshot.assistants.get(agent.id()))
-        .ok_or_else(|| ApiError::AgentNotFound { agent: agent_id.to_owned() })
+        .ok_or_else(|| ApiError::AgentNotFound { agent: agent_id.to_owned() })?;
+    let _ = ctx.agent.set(assistant.agent.id().clone());
+    Ok(assistant)
 }
 
 /// Whether the agent allows this origin.

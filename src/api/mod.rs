@@ -22,12 +22,14 @@ mod limits;
 mod me;
 mod messages;
 mod places;
+mod refused;
 mod reply;
 mod routes;
 mod script;
 mod stored;
 
 use std::any::Any;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -87,6 +89,8 @@ struct Ctx<'a> {
     request_id: &'a str,
     now: Timestamp,
     monotonic: Duration,
+    /// Whose turn it is, once the gate knows.
+    agent: OnceCell<AgentId>,
 }
 
 impl Ctx<'_> {
@@ -144,12 +148,16 @@ pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) -> 
         request_id: &request_id,
         now: clock::now(),
         monotonic: clock::monotonic(),
+        agent: OnceCell::new(),
     };
     // What an endpoint holds gives itself back when it unwinds; what it shares is behind locks that do not poison.
     match catch_unwind(AssertUnwindSafe(|| routes::answer(&ctx))) {
         Ok(Ok(Outcome::Answer(response))) => reply.send(Ok(response)),
         Ok(Ok(Outcome::Later(job))) => return Some(Box::new(move || job(reply))),
-        Ok(Err(error)) => reply.send(Err(error)),
+        Ok(Err(error)) => {
+            refused::count(&ctx, &error);
+            reply.send(Err(error));
+        }
         Err(panic) => reply.send(Err(ApiError::Internal { cause: format!("panic: {}", said(&*panic)) })),
     }
     None

@@ -2,8 +2,13 @@
 //! the rules of the product are not here.
 
 mod check;
+mod conversations;
+mod leads;
+mod lists;
 mod origin;
 mod serve;
+mod stats;
+mod table;
 mod token;
 
 use std::io::Write;
@@ -47,6 +52,17 @@ enum Command {
         /// The agent's id
         agent: String,
     },
+    /// List or export the leads, also while the server runs
+    #[command(subcommand)]
+    Leads(leads::Command),
+    /// List, show, export or delete conversations, also while the server runs
+    #[command(subcommand)]
+    Conversations(conversations::Command),
+    /// Count what widgets reported
+    #[command(subcommand)]
+    Events(stats::EventsCommand),
+    /// Print each day's figures: conversations, leads, tokens, cost, refusals
+    Stats(stats::Days),
 }
 
 #[derive(Args)]
@@ -75,6 +91,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
         Command::Token { agent } => token::run(&options, &agent),
+        Command::Leads(command) => code(leads::run(&options, &command)),
+        Command::Conversations(command) => code(conversations::run(&options, &command)),
+        Command::Events(command) => code(stats::events(&options, &command)),
+        Command::Stats(days) => code(stats::run(&options, &days)),
     }
 }
 
@@ -91,6 +111,10 @@ fn load(options: &Options) -> Result<Config, ExitCode> {
         complain(format_args!("{complaints}"));
         ExitCode::from(USAGE)
     })
+}
+
+fn code(result: Result<(), ExitCode>) -> ExitCode {
+    result.err().unwrap_or(ExitCode::SUCCESS)
 }
 
 /// A line on standard output. Whoever closed it, `head` say, wants no more of it: that is no reason to fail.

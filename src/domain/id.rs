@@ -60,12 +60,6 @@ macro_rules! made_at_a_time {
                 let ms = u64::try_from(now.ms()).unwrap_or(0);
                 Self(uuid::Builder::from_unix_timestamp_millis(ms, &random_bytes()).into_uuid())
             }
-
-            /// What every id of this moment or later sorts after: for finding rows by their time.
-            pub(crate) fn before_all_of(time: Timestamp) -> Self {
-                let ms = u64::try_from(time.ms()).unwrap_or(0);
-                Self(Uuid::from_u128(u128::from(ms) << 80))
-            }
         }
     )*};
 }
@@ -120,6 +114,14 @@ macro_rules! read_from_storage {
 
 read_from_text!(VisitorId, ConversationId, LeadId);
 read_from_storage!(VisitorId, ConversationId, MessageId, LeadId, EventId);
+
+impl LeadId {
+    /// What every id of this moment or later sorts after: for finding leads by their time.
+    pub(crate) fn before_all_of(time: Timestamp) -> Self {
+        let ms = u64::try_from(time.ms()).unwrap_or(0);
+        Self(Uuid::from_u128(u128::from(ms) << 80))
+    }
+}
 
 impl VisitorId {
     /// A new UUIDv4: 122 random bits from the operating system.

@@ -20,6 +20,15 @@ impl Timestamp {
         self.0
     }
 
+    /// The beginning of a UTC day that is written like `2026-11-25`.
+    pub(crate) fn parse_date(text: &str) -> Option<Self> {
+        // Jiff reads a date out of much more.
+        let is_plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let date: jiff::civil::Date = is_plain.then(|| text.parse().ok()).flatten()?;
+        let start = jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+        Some(Self(start.as_millisecond()))
+    }
+
     /// Whole seconds since the epoch, rounded down: the NumericDate of RFC 7519, section 2.
     pub(crate) const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
@@ -81,6 +90,18 @@ mod tests {
     fn is_shown_as_rfc_3339_with_milliseconds() {
         assert_eq!(Timestamp::from_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from_ms(1_795_440_663_007).to_string(), "2026-11-23T13:31:03.007Z");
+    }
+
+    #[test]
+    fn a_date_is_read_as_the_beginning_of_its_day() {
+        assert_eq!(Timestamp::parse_date("1970-01-02"), Some(Timestamp::from_ms(DAY_MS)));
+        assert_eq!(
+            Timestamp::parse_date("2026-11-23").map(|time| time.to_string()[..10].to_owned()),
+            Some("2026-11-23".into())
+        );
+        for bad in ["", "2026-02-30", "2026-11-23T01:00", "20261123", "2026-1-2", "yesterday", "2026-11-2é"] {
+            assert_eq!(Timestamp::parse_date(bad), None, "{bad}");
+        }
     }
 
     #[test]

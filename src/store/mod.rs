@@ -49,7 +49,6 @@ pub(crate) use events::Stored;
 pub(crate) use faq::{FaqHit, FaqIndex};
 pub(crate) use filter::Period;
 pub(crate) use lead_list::{LeadFilter, LeadPage, LeadRow};
-pub(crate) use message_search::MATCHES_MAX;
 pub(crate) use messages::{Answer, Asked, ConversationState, NewQuestion, Spent};
 pub(crate) use overview::{
     DayRow, DaySums, EventCount, FirstToken, Funnel, Overview, Refusal, RefusedOrigin, UnansweredQuestion,
@@ -97,6 +96,12 @@ pub(crate) enum StoreError {
         "it was written by a newer widgetd (its schema is version {found}, this one knows {known}): install that version again, or restore an older backup"
     )]
     TooNew { found: usize, known: usize },
+    #[error(
+        "it was written by an older widgetd (its schema is version {found}, this one knows {known}): start the server of this version once"
+    )]
+    TooOld { found: usize, known: usize },
+    #[error("there is no database in {}: name the server's folder with --data", folder.display())]
+    Missing { folder: PathBuf },
     #[error("{} is not a database of widgetd", path.display())]
     Foreign { path: PathBuf },
     #[error("storage fails: {0}")]
@@ -168,11 +173,33 @@ impl Store {
         OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, &path)?;
+        Self::new(settings, connection, Health::watch(&path)?, path, true)
+    }
+
+    /// Opens the database that a server may be using, for a command. Nothing is made, brought up to date or looked
+    /// through, and the log is left to the server unless something is written.
+    pub(crate) fn open_beside(settings: &Settings) -> Result<Self, StoreError> {
+        let path = settings.folder.join(FILE_NAME);
+        if !path.exists() {
+            return Err(StoreError::Missing { folder: settings.folder.clone() });
+        }
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::check(&mut connection, &path)?;
+        Self::new(&Settings { readers: 1, ..settings.clone() }, connection, Health::default(), path, false)
+    }
+
+    fn new(
+        settings: &Settings,
+        connection: Connection,
+        health: Health,
+        path: PathBuf,
+        is_alone: bool,
+    ) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Inner {
             readers: readers(&path, settings.readers)?,
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, is_alone)?,
             disk: DiskFloor::new(settings),
-            health: Health::watch(&path)?,
+            health,
             refusals: Refusals::default(),
             path,
         })))

@@ -90,8 +90,9 @@ pub(crate) struct Refusal {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct RefusedOrigin {
+    /// Empty: of a preflight, or of an agent that there is not.
     pub(crate) agent_id: String,
-    /// As it was sent, or `*` for all others of days that had very many.
+    /// Empty: the request named none. Else as it was sent, or `*` for all others of days that had very many.
     pub(crate) origin: String,
     pub(crate) count: u64,
 }

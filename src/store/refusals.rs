@@ -36,9 +36,11 @@ impl Refusals {
         *self.0.lock().codes.entry((agent, day, code)).or_default() += 1;
     }
 
-    /// Remembers which origin was refused, for the owner may have forgotten to allow it.
-    pub(crate) fn count_origin(&self, agent: &AgentId, day: i64, origin: &str) {
-        self.0.lock().add_origin((agent.as_str().to_owned(), day), cut(origin), 1);
+    /// Remembers which origin was refused; empty: the request named none. Before a preflight's request is made it is not
+    /// known to which agent it would go.
+    pub(crate) fn count_origin(&self, agent: Option<&AgentId>, day: i64, origin: &str) {
+        let agent = agent.map_or("", AgentId::as_str).to_owned();
+        self.0.lock().add_origin((agent, day), cut(origin), 1);
     }
 
     pub(super) fn take(&self) -> Refused {
@@ -114,10 +116,10 @@ mod tests {
         let agent = AgentId::parse("demo").unwrap();
         let refusals = Refusals::default();
         for number in 0..1000 {
-            refusals.count_origin(&agent, 7, &format!("https://{number}.example"));
+            refusals.count_origin(Some(&agent), 7, &format!("https://{number}.example"));
         }
-        refusals.count_origin(&agent, 7, "https://3.example");
-        refusals.count_origin(&agent, 7, &"x".repeat(1000));
+        refusals.count_origin(Some(&agent), 7, "https://3.example");
+        refusals.count_origin(Some(&agent), 7, &"x".repeat(1000));
         let refused = refusals.take();
         let origins = &refused.origins[&("demo".to_owned(), 7)];
         assert_eq!(origins.len(), 201);

@@ -44,6 +44,20 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     migrate(connection)
 }
 
+/// Checks that it is one of ours, with the schema that this program knows.
+pub(super) fn check(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application_id != APPLICATION_ID {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    let known = STEPS.len();
+    match found(Migrations::from_slice(&STEPS).current_version(connection).map_err(unknown)?) {
+        found if found > known => Err(StoreError::TooNew { found, known }),
+        found if found < known => Err(StoreError::TooOld { found, known }),
+        _ => Ok(()),
+    }
+}
+
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let steps = Migrations::from_slice(&STEPS);
     // A step that makes a table anew drops the old one, which must not take the rows along that refer to it.
@@ -54,9 +68,15 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
         Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
             StoreError::TooNew { found: steps.current_version(connection).map_or(0, found), known: STEPS.len() }
         }
+        error => unknown(error),
+    })
+}
+
+fn unknown(error: Error) -> StoreError {
+    match error {
         Error::RusqliteError { err, .. } => err.into(),
         error => StoreError::Sqlite(error.to_string()),
-    })
+    }
 }
 
 fn found(version: SchemaVersion) -> usize {

@@ -66,16 +66,18 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    /// `is_alone`: no other process keeps the log; what it was found with is folded back too.
+    pub(super) fn start(connection: Connection, is_alone: bool) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
         let owes_emptying = Arc::<AtomicBool>::default();
         let work = Loop {
             connection,
+            is_alone,
             is_failing: is_failing.clone(),
             owes_emptying: owes_emptying.clone(),
             damage: None,
-            has_written: false,
+            has_written: is_alone,
             folding_fails: false,
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
@@ -164,6 +166,8 @@ fn in_savepoint<T>(
 /// The writer's thread.
 struct Loop {
     connection: Connection,
+    /// No other process keeps the log.
+    is_alone: bool,
     is_failing: Arc<AtomicBool>,
     owes_emptying: Arc<AtomicBool>,
     /// What was found wrong with the file. It stays: only a person can repair it.
@@ -182,7 +186,10 @@ impl Loop {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        self.empty_log();
+        // Beside a server the log is the server's, unless something of ours is in it.
+        if self.is_alone || self.has_written || self.owes_emptying.load(Ordering::Relaxed) {
+            self.empty_log();
+        }
     }
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {

@@ -8,12 +8,14 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "config", "model", "widget"]),
-    ("server", &["api", "chat", "config", "http", "model", "store"]),
+    ("cli", &["server", "config", "export", "model", "store", "widget"]),
+    ("server", &["api", "chat", "config", "http", "janitor", "model", "store"]),
+    ("janitor", &["store"]),
+    ("export", &["store"]),
     ("api", &["chat", "config", "http", "model", "store", "widget"]),
     ("chat", &["model", "store"]),
     ("model", &[]),

@@ -240,11 +240,11 @@ fn refusals_are_counted_by_code_and_origin_and_survive_a_failed_write() {
     let demo = agent("demo");
     for number in 0..300 {
         store.refusals().count(Some(&demo), NOW.day(), "origin_not_allowed");
-        store.refusals().count_origin(&demo, NOW.day(), &format!("https://{}.example", number % 250));
+        store.refusals().count_origin(Some(&demo), NOW.day(), &format!("https://{}.example", number % 250));
     }
     store.refusals().count(None, NOW.day(), "agent_not_found");
     catch_up(&store);
-    store.refusals().count_origin(&demo, NOW.day(), "https://late.example");
+    store.refusals().count_origin(Some(&demo), NOW.day(), "https://late.example");
     catch_up(&store);
     let overview = store.overview(None, NOW.day(), 1).unwrap();
     let refused: Vec<_> = overview.refused.iter().map(|refusal| (refusal.code.as_str(), refusal.count)).collect();

@@ -1,0 +1,26 @@
+//! Remembers for the owner what was refused and why. In memory alone: see `store::Refusals`.
+
+use super::Ctx;
+use super::error::ApiError;
+
+/// Counts a refusal by its code; that of an origin by the origin too, which the owner may have forgotten to allow.
+pub(super) fn count(ctx: &Ctx<'_>, error: &ApiError) {
+    // What is not there was not refused: programs that look for holes would fill the list.
+    if matches!(error, ApiError::NotFound | ApiError::MethodNotAllowed { .. }) {
+        return;
+    }
+    let refusals = ctx.app.store.refusals();
+    let day = ctx.now.day();
+    // An agent that a request names need not be one.
+    let named = |agent: &str| ctx.snapshot.config.agent(agent).map(|agent| agent.id());
+    let (agent, origin) = match error {
+        ApiError::OriginNotAllowed { origin, agent } => (named(agent), Some(origin.as_str())),
+        ApiError::OriginMissing { agent } => (named(agent), Some("")),
+        ApiError::PreflightNotAllowed { origin } => (None, Some(origin.as_str())),
+        _ => (ctx.agent.get(), None),
+    };
+    refusals.count(agent, day, error.problem().code);
+    if let Some(origin) = origin {
+        refusals.count_origin(agent, day, origin);
+    }
+}
