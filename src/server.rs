@@ -106,7 +106,10 @@ impl Server {
             let app = app.clone();
             move || obey(signals, &app, &reload, shutdown_grace)
         })?;
-        let janitor = Janitor::start(app.store.clone())?;
+        let janitor = Janitor::start(app.store.clone(), {
+            let app = app.clone();
+            Box::new(move || app.snapshot.read().config.retention)
+        })?;
         front.run({
             let app = app.clone();
             move |request, responder| api::handle(&app, request, responder)

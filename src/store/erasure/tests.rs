@@ -223,8 +223,7 @@ fn what_is_old_goes_in_batches_and_leads_outlive_their_conversation() {
             break;
         }
         batches += 1;
-        expired.conversations += batch.conversations;
-        expired.events += batch.events;
+        expired += batch;
     }
     store.note_enforced(Enforced { at: NOW, expired }).wait().unwrap();
     assert!(batches >= 3, "{batches}");
