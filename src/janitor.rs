@@ -1,4 +1,5 @@
-//! The thread that keeps house behind the requests: what they stored is added up and indexed, what was refused is stored. It
+//! The thread that keeps house behind the requests: what they stored is added up and indexed, what was refused is stored, and
+//! once a day what was kept long enough is deleted. It
 //! works in small batches through the writer's queue, one at a time, so that a visitor waits for one batch at most.
 
 use std::io;
@@ -6,10 +7,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::store::Store;
+use crate::clock;
+use crate::store::{Enforced, Expired, Retention, Store, StoreError};
 
 /// Between two looks whether there is something to do.
 const REST: Duration = Duration::from_secs(5);
+/// Between two batches of what is deleted, for others to write.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The periods that the configuration has at this moment.
+pub(crate) type Periods = Box<dyn Fn() -> Retention + Send>;
 
 /// The running thread.
 pub(crate) struct Janitor {
@@ -19,9 +26,10 @@ pub(crate) struct Janitor {
 }
 
 impl Janitor {
-    pub(crate) fn start(store: Store) -> io::Result<Self> {
+    pub(crate) fn start(store: Store, periods: Periods) -> io::Result<Self> {
         let (running, stopped) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("janitor".into()).spawn(move || keep_house(&store, &stopped))?;
+        let thread =
+            std::thread::Builder::new().name("janitor".into()).spawn(move || keep_house(&store, &periods, &stopped))?;
         Ok(Self { running, thread })
     }
 
@@ -32,7 +40,7 @@ impl Janitor {
     }
 }
 
-fn keep_house(store: &Store, stopped: &Receiver<()>) {
+fn keep_house(store: &Store, periods: &Periods, stopped: &Receiver<()>) {
     let mut has_failed = false;
     let mut rest = Duration::ZERO;
     loop {
@@ -47,6 +55,34 @@ fn keep_house(store: &Store, stopped: &Receiver<()>) {
         if is_last {
             return;
         }
+        if let Err(error) = enforce(store, periods, stopped) {
+            tracing::warn!(%error, "what is too old cannot be deleted; it will be tried again");
+        }
         rest = if matches!(caught_up, Ok(true)) { Duration::ZERO } else { REST };
     }
+}
+
+/// Once in each UTC day, to the end or until the server stops: then the next start goes on with it.
+fn enforce(store: &Store, periods: &Periods, stopped: &Receiver<()>) -> Result<(), StoreError> {
+    let now = clock::now();
+    if store.enforced()?.is_some_and(|last| last.at.day() == now.day()) {
+        return Ok(());
+    }
+    let mut expired = Expired::default();
+    loop {
+        let batch = store.delete_expired(periods(), now).wait()?;
+        if batch == Expired::default() {
+            break;
+        }
+        expired += batch;
+        if stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Disconnected) {
+            return Ok(());
+        }
+    }
+    store.note_enforced(Enforced { at: now, expired }).wait()?;
+    let Expired { conversations, events, leads } = expired;
+    if expired != Expired::default() {
+        tracing::info!(conversations, events, leads, "deleted what was kept long enough");
+    }
+    Ok(())
 }

@@ -134,7 +134,10 @@ impl Server {
         })?;
         let has_own_front = admin_front.is_some();
         let admin_running = admin_front.map(|front| run_admin(front, &admin, &app)).transpose()?;
-        let janitor = Janitor::start(app.store.clone())?;
+        let janitor = Janitor::start(app.store.clone(), {
+            let app = app.clone();
+            Box::new(move || app.snapshot.read().config.retention)
+        })?;
         front.run({
             let app = app.clone();
             move |request, responder| {

@@ -88,9 +88,9 @@ impl Limits {
         Ok(vec![by_token, by_address])
     }
 
-    /// What a visitor asks of what is stored of it: by token and by address, like leads, but with places of its own.
-    pub(super) fn me(&self, jti: &str, client: IpAddr, now: Duration) -> Result<Vec<Quota>, ApiError> {
-        self.leads(&format!("me:{jti}"), client, now)
+    /// What a visitor asks of what is stored of it: by token, as often as it may leave an address.
+    pub(super) fn me(&self, jti: &str, now: Duration) -> Result<Quota, ApiError> {
+        take("me", &self.leads, &("me", jti), now)
     }
 
     /// By token.

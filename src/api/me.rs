@@ -10,7 +10,7 @@ const EVENTS_MAX: u32 = 1000;
 
 pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
-    let quotas = ctx.snapshot.limits.me(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
+    let quota = ctx.snapshot.limits.me(&visit.claims.jti, ctx.monotonic)?;
     let record = ctx.app.store.visitor_record(visit.claims.visitor, EVENTS_MAX)?;
     let response = match &record {
         Some(record) => Response::json(record),
@@ -23,15 +23,15 @@ pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             "leads": [],
         })),
     };
-    Ok(limits::tell(response, &quotas).into())
+    Ok(limits::tell(response, &[quota]).into())
 }
 
 /// Answered once nothing is left. The token stays good: who goes on talking begins anew.
 pub(super) fn erase(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
-    let quotas = ctx.snapshot.limits.me(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
+    let quota = ctx.snapshot.limits.me(&visit.claims.jti, ctx.monotonic)?;
     // An answer under way would be stored after it.
     let _quiet = ctx.app.chat.quiet(visit.claims.conversation).ok_or(ApiError::GenerationInProgress)?;
     ctx.app.store.erase_visitor(visit.claims.visitor).wait()?;
-    Ok(limits::tell(Response::empty_204(), &quotas).into())
+    Ok(limits::tell(Response::empty_204(), &[quota]).into())
 }

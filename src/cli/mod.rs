@@ -12,6 +12,7 @@ mod serve;
 mod stats;
 mod table;
 mod token;
+mod visitor;
 mod webhook;
 
 use std::io::Write;
@@ -75,6 +76,9 @@ enum Command {
     /// List, show, export or delete conversations, also while the server runs
     #[command(subcommand)]
     Conversations(conversations::Command),
+    /// Print or erase what is stored of one visitor, also while the server runs
+    #[command(subcommand)]
+    Visitor(visitor::Command),
     /// Count what widgets reported
     #[command(subcommand)]
     Events(stats::EventsCommand),
@@ -118,6 +122,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Token { agent } => token::run(&options, &agent),
         Command::Leads(command) => code(leads::run(&options, &command)),
         Command::Conversations(command) => code(conversations::run(&options, &command)),
+        Command::Visitor(command) => code(visitor::run(&options, &command)),
         Command::Events(command) => code(stats::events(&options, &command)),
         Command::Stats(days) => code(stats::run(&options, &days)),
         Command::Webhook { command } => webhook::run(&options, &command),

@@ -27,6 +27,14 @@ pub(crate) struct Expired {
     pub(crate) leads: u64,
 }
 
+impl std::ops::AddAssign for Expired {
+    fn add_assign(&mut self, more: Self) {
+        self.conversations += more.conversations;
+        self.events += more.events;
+        self.leads += more.leads;
+    }
+}
+
 /// When the periods were last enforced, and what that took away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Enforced {

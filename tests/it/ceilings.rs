@@ -139,6 +139,18 @@ fn who_answers_is_paid() {
 }
 
 #[test]
+fn a_model_that_worked_and_gave_no_answer_is_paid_too() {
+    let site = site(|config| {
+        config.agent("demo").models(&["fake", "builtin"]);
+    });
+    site.model.will_cut(&[]);
+    site.init("demo").ask("Hello").done();
+    // For what it read, as estimated.
+    let charged = charged_nanos(&site);
+    assert!((10 * 1000..100 * 1000).contains(&charged), "{charged}");
+}
+
+#[test]
 fn visitors_are_told_what_the_owner_wants_them_to_be_told() {
     let site = site(|config| {
         config.set("budget", "agent_tokens_per_month", 1000);

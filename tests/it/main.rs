@@ -50,6 +50,7 @@ mod model_breaker;
 mod model_faults;
 mod old_defects;
 mod regression;
+mod retention;
 mod secrets;
 mod shutdown;
 mod stopping;

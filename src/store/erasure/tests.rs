@@ -7,11 +7,14 @@ use crate::domain::email::Email;
 use crate::domain::event::{EventType, NewEvent};
 use crate::domain::id::{AgentId, ConversationId, LeadId, MessageId, VisitorId};
 use crate::domain::lead::NewLead;
+use crate::domain::money::Charge;
 use crate::domain::scratch::Scratch;
 use crate::domain::time::Timestamp;
 use crate::domain::visitor::Erased;
+use crate::domain::webhook::Subscribers;
 use crate::store::{Answer, Enforced, Expired, NewQuestion, Retention, Settings, Speaker, Store};
 
+const CHARGE: Charge = Charge { tokens: 10, nanos: 10 };
 const DAY_MS: i64 = 86_400_000;
 const NOW: Timestamp = Timestamp::from_ms(20_000 * DAY_MS);
 
@@ -33,22 +36,27 @@ fn speak(store: &Store, speaker: &Speaker, word: &str, at: Timestamp) {
         client_message_id: None,
         page: Page { url: Some(format!("https://example.com/{word}")), ..Page::default() },
         created_at: at,
-        reserved_tokens: 10,
+        reserved: CHARGE,
     });
     asked.wait().unwrap();
-    let answered = store.finish_answer(Answer {
-        conversation: speaker.conversation,
-        agent: speaker.agent.clone(),
-        question,
-        id: MessageId::new(at),
-        content: format!("an answer about {word}"),
-        status: Status::Complete,
-        finish_reason: FinishReason::Stop,
-        usage: Usage { input_tokens: 5, output_tokens: 5 },
-        model: "m".into(),
-        created_at: at,
-        charged_tokens: 10,
-    });
+    let answered = store.finish_answer(
+        Answer {
+            conversation: speaker.conversation,
+            agent: speaker.agent.clone(),
+            question,
+            id: MessageId::new(at),
+            content: format!("an answer about {word}"),
+            status: Status::Complete,
+            finish_reason: FinishReason::Stop,
+            usage: Usage { input_tokens: 5, output_tokens: 5 },
+            model: "m".into(),
+            created_at: at,
+            charged: CHARGE,
+            first_token: None,
+            is_unanswered: false,
+        },
+        Subscribers::default(),
+    );
     answered.wait().unwrap();
     let event = NewEvent {
         event_type: EventType::parse("dismiss").unwrap(),
@@ -73,7 +81,7 @@ fn leave(store: &Store, speaker: &Speaker, name: Option<&str>, phone: Option<&st
         source: None,
         page: Page::default(),
     };
-    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead, NOW).wait().unwrap();
+    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead, Subscribers::default(), NOW).wait().unwrap();
 }
 
 /// As the job that feeds the search index does.
@@ -223,8 +231,7 @@ fn what_is_old_goes_in_batches_and_leads_outlive_their_conversation() {
             break;
         }
         batches += 1;
-        expired.conversations += batch.conversations;
-        expired.events += batch.events;
+        expired += batch;
     }
     store.note_enforced(Enforced { at: NOW, expired }).wait().unwrap();
     assert!(batches >= 3, "{batches}");

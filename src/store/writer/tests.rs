@@ -89,7 +89,7 @@ fn a_transaction_that_was_left_open_is_undone_before_the_next() {
     let scratch = Scratch::new();
     let connection = Connection::open(scratch.path().join("db")).unwrap();
     connection.execute_batch("create table notes (x); begin immediate; insert into notes values (1)").unwrap();
-    let writer = Writer::start(connection).unwrap();
+    let writer = Writer::start(connection, true).unwrap();
     writer.write(|db| Ok(db.execute("insert into notes values (2)", [])?)).wait().unwrap();
     let found = writer.write(|db| Ok(db.query_row("select sum(x) from notes", [], |row| row.get::<_, i64>(0))?));
     assert_eq!(found.wait().unwrap(), 2);
