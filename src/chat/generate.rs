@@ -88,11 +88,11 @@ impl Chat {
         let (outcome, usage) = conclude(asked, turn.ended.take(), accepted.input_tokens, &content);
         let charged_tokens = accepted.charged_before + usage.total();
         let answer = Answer {
-            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             conversation: speaker.conversation,
             agent: speaker.agent,
             question: question.id,
             id: answer_id,
+            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             content,
             status: if outcome.is_ok() { Status::Complete } else { Status::Partial },
             finish_reason: outcome.as_ref().map_or(FinishReason::Cancelled, |finished| finished.finish_reason),

@@ -50,6 +50,7 @@ fn help_and_version_are_as_people_expect() {
         "check",
         "origin",
         "token",
+        "webhook",
         "--config",
         "--listen",
         "--data",
