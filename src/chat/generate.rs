@@ -93,7 +93,6 @@ impl Chat {
         let (outcome, usage, charge) = conclude(asked, turn.ended.take(), reserved, &accepted.prices);
         let charged = accepted.charged_before.plus(charge);
         let answer = Answer {
-            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             conversation: speaker.conversation,
             agent: speaker.agent,
             question: question.id,

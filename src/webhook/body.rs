@@ -59,7 +59,22 @@ fn escaped(value: &Value) -> String {
     if chars.next().is_some() {
         cut.push('…');
     }
-    cut.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    let escaped = cut.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    without_mentions(&escaped)
+}
+
+/// Mattermost takes a bare `@here` for a call, too. With a character of no width in it, it is none; an email address stays.
+fn without_mentions(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    let mut before = ' ';
+    for c in text.chars() {
+        harmless.push(c);
+        if c == '@' && !before.is_alphanumeric() {
+            harmless.push('\u{200b}');
+        }
+        before = c;
+    }
+    harmless
 }
 
 #[cfg(test)]
@@ -110,6 +125,10 @@ mod tests {
              Message: &lt;!channel&gt; &lt;https://evil.example|our shop&gt; &amp;lt; Name: Bob\n\
              &lt;!here&gt; Name: x"
         );
+        let call =
+            json!({"type": "conversation.unanswered", "question": "@here (@all) ann@all.example", "agent_id": "shop"});
+        let expected = "Unanswered question (shop): @\u{200b}here (@\u{200b}all) ann@all.example\nAnswered: ";
+        assert_eq!(said(&call), expected);
         let long = json!({"type": "lead.captured", "agent_id": "shop", "lead": {"email": "é".repeat(501)}});
         assert_eq!(said(&long), format!("New lead (shop): {}…", "é".repeat(500)));
     }

@@ -141,10 +141,12 @@ impl Thread {
     /// Tells one webhook what is due, until it fails.
     fn turn(&mut self, target: &Target) -> Result<(), StoreError> {
         let end = clock::monotonic() + TURN_TIME;
-        for due in self.store.due_deliveries(&target.settings.name, clock::now(), TURN_MAX)? {
+        for _ in 0..TURN_MAX {
             if self.is_stopping() || clock::monotonic() > end {
                 break;
             }
+            // One at a time: what is erased while another is told must not be told any more.
+            let Some(due) = self.store.due_deliveries(&target.settings.name, clock::now(), 1)?.pop() else { break };
             let Due { id, occurrence, occasion, payload, attempts } = &due;
             let notice = Notice { id: *id, occurrence: *occurrence, occasion, payload };
             let outcome = target.post(notice, clock::now());

@@ -52,6 +52,7 @@ fn help_and_version_are_as_people_expect() {
         "pause",
         "resume",
         "token",
+        "webhook",
         "--config",
         "--listen",
         "--data",
