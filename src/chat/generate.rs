@@ -97,6 +97,7 @@ impl Chat {
             agent: speaker.agent,
             question: question.id,
             id: answer_id,
+            is_unanswered: outcome.is_ok() && is_unanswered(&accepted.agent, &content),
             first_token: turn.spoke_at.get().map(|at| at.saturating_sub(accepted.accepted_at)),
             content,
             status: if outcome.is_ok() { Status::Complete } else { Status::Partial },

@@ -125,17 +125,17 @@ fn print(page: &ConversationPage) {
         return say(format_args!("No conversations."));
     }
     let mut table =
-        Table::new(&["id", "agent", "began", "messages", "unanswered", "tokens", "cost", "lead", "first question"]);
+        Table::new(&["id", "began", "lead", "agent", "unanswered", "messages", "cost", "tokens", "first question"]);
     for row in &page.rows {
         table.row([
             row.id.to_string(),
-            row.agent_id.clone(),
             minute(&row.began_at.to_string()),
-            row.messages.to_string(),
-            row.unanswered.to_string(),
-            (row.input_tokens + row.output_tokens).to_string(),
-            export::amount(row.cost_nanos),
             row.lead_email.clone().unwrap_or_default(),
+            row.agent_id.clone(),
+            row.unanswered.to_string(),
+            row.messages.to_string(),
+            export::amount(row.cost_nanos),
+            (row.input_tokens + row.output_tokens).to_string(),
             row.first_question.clone(),
         ]);
     }

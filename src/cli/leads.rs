@@ -133,17 +133,17 @@ fn print(page: &LeadPage) {
     if page.rows.is_empty() {
         return say(format_args!("No leads."));
     }
-    let mut table = Table::new(&["id", "created", "agent", "status", "email", "name", "phone", "company", "message"]);
+    let mut table = Table::new(&["id", "email", "status", "created", "name", "phone", "agent", "company", "message"]);
     for lead in &page.rows {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         table.row([
             lead.id.to_string(),
-            export::date(lead.created_at),
-            lead.agent_id.clone(),
-            lead.status.as_str().into(),
             lead.email.clone(),
+            lead.status.as_str().into(),
+            export::date(lead.created_at),
             text(&lead.name),
             text(&lead.phone),
+            lead.agent_id.clone(),
             text(&lead.company),
             text(&lead.message),
         ]);

@@ -26,31 +26,30 @@ impl Table {
         self.lines(terminal_columns()).iter().for_each(|line| say(format_args!("{line}")));
     }
 
-    /// With at most so many columns of characters, if that is known.
-    fn lines(&self, columns_max: Option<usize>) -> Vec<String> {
+    /// On lines of at most so many characters, if that is known: columns for which there is no room are left out, the last
+    /// before the text first.
+    fn lines(&self, chars_max: Option<usize>) -> Vec<String> {
         let names: Vec<String> = self.columns.iter().map(|name| (*name).to_owned()).collect();
         let all = || std::iter::once(&names).chain(&self.rows);
-        let widths: Vec<usize> =
-            (0..names.len()).map(|column| all().map(|row| width(&row[column])).max().unwrap_or(0)).collect();
-        let numbers: Vec<bool> = (0..names.len())
-            .map(|column| !self.rows.is_empty() && self.rows.iter().all(|row| is_number(&row[column])))
-            .collect();
-        let before_last: usize = widths.iter().rev().skip(1).map(|width| width + 2).sum();
-        let last_max = columns_max.map(|most| most.saturating_sub(before_last).max(LAST_CHARS_MIN));
+        let widest = |column: usize| all().map(|row| width(&row[column])).max().unwrap_or(0);
+        let is_numeric = |column: usize| !self.rows.is_empty() && self.rows.iter().all(|row| is_number(&row[column]));
+        let last = names.len().saturating_sub(1);
+        let mut shown: Vec<(usize, usize, bool)> =
+            (0..last).map(|column| (column, widest(column), is_numeric(column))).collect();
+        let before_last = |shown: &[(usize, usize, bool)]| shown.iter().map(|(_, width, _)| width + 2).sum::<usize>();
+        while shown.len() > 1 && chars_max.is_some_and(|most| before_last(&shown) + LAST_CHARS_MIN > most) {
+            shown.pop();
+        }
+        let last_max = chars_max.map(|most| most.saturating_sub(before_last(&shown)).max(LAST_CHARS_MIN));
+        shown.push((last, if is_numeric(last) { widest(last) } else { 0 }, is_numeric(last)));
+        let cell = |row: &Vec<String>, &(column, wide, is_numeric): &(usize, usize, bool)| {
+            let cell = if column == last { cut(&row[column], last_max) } else { row[column].clone() };
+            let padding = " ".repeat(wide.saturating_sub(width(&cell)));
+            if is_numeric { format!("{padding}{cell}") } else { format!("{cell}{padding}") }
+        };
         all()
             .map(|row| {
-                let mut line = String::new();
-                for (column, cell) in row.iter().enumerate() {
-                    let is_last = column + 1 == row.len();
-                    let cell = if is_last { cut(cell, last_max) } else { cell.clone() };
-                    let padding = " ".repeat(widths[column].saturating_sub(width(&cell)));
-                    match (numbers[column], is_last) {
-                        (true, _) => line.extend([padding.as_str(), &cell, "  "]),
-                        (false, true) => line.push_str(&cell),
-                        (false, false) => line.extend([cell.as_str(), &padding, "  "]),
-                    }
-                }
-                line.trim_end().to_owned()
+                shown.iter().map(|column| cell(row, column)).collect::<Vec<_>>().join("  ").trim_end().to_owned()
             })
             .collect()
     }
@@ -140,6 +139,12 @@ mod tests {
         assert_eq!(lines[1], "a              7  Where is my o…");
         assert_eq!(lines[2], "longer        12  [31mred 日本…");
         assert!(lines.iter().all(|line| width(line) <= 32));
+    }
+
+    #[test]
+    fn columns_without_room_are_left_out_but_the_first_and_the_last() {
+        assert_eq!(table().lines(Some(22))[1], "a       Where is my o…");
+        assert_eq!(table().lines(Some(1))[1], "a       Where is my…");
     }
 
     #[test]

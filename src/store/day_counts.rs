@@ -17,7 +17,7 @@ use super::{Store, StoreError};
 use crate::domain::time::Timestamp;
 
 /// Rows of one batch: a visitor's write waits for some milliseconds of it at most.
-const BATCH_ROWS: u32 = 200;
+const BATCH_ROWS: u32 = 100;
 /// The owner's own event types of an agent that a day counts each by its name; the others as one.
 const CUSTOM_TYPES_MAX: u32 = 100;
 /// The marks of what is counted.

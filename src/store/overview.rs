@@ -143,8 +143,7 @@ impl Range<'_> {
     }
 
     fn counts(&self, connection: &Connection, mut add: impl FnMut(i64, &str, i64)) -> Result<(), StoreError> {
-        let mut query = self.query("select day, name, sum(count) from day_counts where day between ? and ?");
-        query.sql.push_str(" group by day, name");
+        let query = self.query("select day, name, count from day_counts where day between ? and ?");
         let mut statement = connection.prepare_cached(&query.sql)?;
         let mut rows = statement.query(params_from_iter(&query.values))?;
         while let Some(row) = rows.next()? {
