@@ -7,9 +7,11 @@ use crate::domain::email::Email;
 use crate::domain::event::{EventType, NewEvent};
 use crate::domain::id::{AgentId, ConversationId, LeadId, MessageId, VisitorId};
 use crate::domain::lead::NewLead;
+use crate::domain::money::Charge;
 use crate::domain::scratch::Scratch;
 use crate::domain::time::Timestamp;
 use crate::domain::visitor::Erased;
+use crate::domain::webhook::Subscribers;
 use crate::store::{Answer, Enforced, Expired, NewQuestion, Retention, Settings, Speaker, Store};
 
 const DAY_MS: i64 = 86_400_000;
@@ -33,10 +35,10 @@ fn speak(store: &Store, speaker: &Speaker, word: &str, at: Timestamp) {
         client_message_id: None,
         page: Page { url: Some(format!("https://example.com/{word}")), ..Page::default() },
         created_at: at,
-        reserved_tokens: 10,
+        reserved: Charge { tokens: 10, nanos: 0 },
     });
     asked.wait().unwrap();
-    let answered = store.finish_answer(Answer {
+    let answer = Answer {
         conversation: speaker.conversation,
         agent: speaker.agent.clone(),
         question,
@@ -47,8 +49,11 @@ fn speak(store: &Store, speaker: &Speaker, word: &str, at: Timestamp) {
         usage: Usage { input_tokens: 5, output_tokens: 5 },
         model: "m".into(),
         created_at: at,
-        charged_tokens: 10,
-    });
+        charged: Charge { tokens: 10, nanos: 0 },
+        first_token: None,
+        is_unanswered: false,
+    };
+    let answered = store.finish_answer(answer, Subscribers::default());
     answered.wait().unwrap();
     let event = NewEvent {
         event_type: EventType::parse("dismiss").unwrap(),
@@ -73,7 +78,7 @@ fn leave(store: &Store, speaker: &Speaker, name: Option<&str>, phone: Option<&st
         source: None,
         page: Page::default(),
     };
-    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead, NOW).wait().unwrap();
+    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead, Subscribers::default(), NOW).wait().unwrap();
 }
 
 /// As the job that feeds the search index does.

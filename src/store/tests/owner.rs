@@ -8,8 +8,8 @@ fn talk(store: &Store, agent_id: &str, at: Timestamp, said: &str, answered: &str
     let speaker = Speaker { agent: agent(agent_id), visitor: VisitorId::new(), conversation: ConversationId::new(at) };
     let question = question(&speaker, said, None, at);
     store.insert_question(question.clone()).wait().unwrap();
-    let answer = Answer { created_at: at, ..answer(&speaker, question.id, answered, 10) };
-    store.finish_answer(answer).wait().unwrap();
+    let answer = Answer { created_at: at, is_unanswered: false, ..answer(&speaker, question.id, answered, 10) };
+    store.finish_answer(answer, nobody()).wait().unwrap();
     speaker
 }
 
@@ -45,8 +45,8 @@ fn days_add_up_what_was_stored_once_however_often_they_are_caught_up_with() {
     execute(&store, "update messages set first_token_ms = 400 where role = 'assistant'");
     execute(&store, "update messages set is_unanswered = 1 where content = 'I don''t know'");
     execute(&store, "update agent_days set cost_nanos = 5");
-    store.upsert_lead(first.clone(), LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap();
-    store.upsert_lead(first.clone(), LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap();
+    store.upsert_lead(first.clone(), LeadId::new(NOW), lead("ann@example.com"), nobody(), NOW).wait().unwrap();
+    store.upsert_lead(first.clone(), LeadId::new(NOW), lead("ann@example.com"), nobody(), NOW).wait().unwrap();
     let opened = NewEvent { event_type: EventType::parse("launcher_open").unwrap(), ..event(None) };
     store.insert_events(first, vec![opened.clone(), opened], 10_000, NOW).unwrap().wait().unwrap();
     catch_up(&store);
@@ -144,7 +144,7 @@ fn a_list_has_only_what_was_asked_for() {
     let c = talk(&store, "other", later(3), "refunds", "hello").conversation;
     let silent = Speaker { conversation: ConversationId::new(later(9)), ..speaker() };
     store.insert_events(silent, vec![event(None)], 10_000, later(9)).unwrap().wait().unwrap();
-    store.upsert_lead(lead_speaker, LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap();
+    store.upsert_lead(lead_speaker, LeadId::new(NOW), lead("ann@example.com"), nobody(), NOW).wait().unwrap();
     execute(
         &store,
         "update messages set is_unanswered = 1 where content = 'I don''t know';
@@ -154,7 +154,7 @@ fn a_list_has_only_what_was_asked_for() {
     catch_up(&store);
     let all = ConversationFilter::default();
     let search = |text: &str| ConversationFilter { search: Some(text.into()), ..all.clone() };
-    let period = |since: u64, until: u64| Period { since: Some(later(since)), until: Some(later(until)) };
+    let period = |since: u64, until: u64| crate::store::Period { since: Some(later(since)), until: Some(later(until)) };
     for (filter, expected) in [
         (all.clone(), vec![c, b, a]),
         (ConversationFilter { agent: Some(agent("demo")), ..all.clone() }, vec![b, a]),
@@ -184,7 +184,7 @@ fn a_conversation_is_shown_with_all_that_belongs_to_it() {
     let store = open(&scratch);
     let speaker = talk(&store, "demo", NOW, "hi", "hello");
     store.insert_events(speaker.clone(), vec![event(None)], 10_000, NOW).unwrap().wait().unwrap();
-    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead("ann@example.com"), NOW).wait().unwrap();
+    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead("ann@example.com"), nobody(), NOW).wait().unwrap();
     let view = store.conversation(speaker.conversation).unwrap().unwrap();
     assert_eq!(view.visitor_id, speaker.visitor);
     let said: Vec<_> = view.messages.iter().map(|message| (message.role, message.content.as_str())).collect();
@@ -211,7 +211,7 @@ fn leads_are_listed_newest_first_and_carry_the_owners_words() {
     let ids = |filter: &LeadFilter| -> Vec<_> {
         store.leads(filter, None, 50).unwrap().rows.iter().map(|row| row.id).collect()
     };
-    let period = Period { since: Some(later(2)), until: Some(later(3)) };
+    let period = crate::store::Period { since: Some(later(2)), until: Some(later(3)) };
     for (filter, expected) in [
         (all.clone(), vec![cid, bob, ann]),
         (LeadFilter { status: Some(LeadStatus::Won), ..all.clone() }, vec![bob]),

@@ -132,7 +132,7 @@ fn every_page_of_the_owner_is_quick_at_any_scale() {
             time(&format!("{what}: the next page"), || store.conversations(&filter, Some(next), 50).unwrap());
         }
     }
-    let middle = Period { since: None, until: Some(NOW.minus(Duration::from_secs(60 * 86_400))) };
+    let middle = crate::store::Period { since: None, until: Some(NOW.minus(Duration::from_secs(60 * 86_400))) };
     time("until a day", || {
         store.conversations(&ConversationFilter { period: middle, ..all.clone() }, None, 50).unwrap()
     });
