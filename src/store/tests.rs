@@ -309,7 +309,7 @@ fn what_was_reserved_is_settled_on_the_question_and_in_the_agents_day() {
         (charge(0), 1),
         "an answer without a word is no answer"
     );
-    store.reask(question.id, &speaker.agent, NOW, charge(1000), nobody()).wait().unwrap();
+    store.reask(question.id, &speaker.agent, NOW, charge(1000)).wait().unwrap();
     assert_eq!(charged_on(&store, NOW.day()), charge(1000));
     store.finish_answer(answer(&speaker, question.id, "yes", 300), nobody()).wait().unwrap();
     assert_eq!(charged_on(&store, NOW.day()), charge(300));
@@ -353,7 +353,7 @@ fn an_answer_is_stored_with_how_fast_it_came_and_whether_it_knew() {
     let speaker = speaker();
     let question = question(&speaker, "hi", None, NOW);
     store.insert_question(question.clone()).wait().unwrap();
-    store.finish_answer(answer(&speaker, question.id, "yes", 10)).wait().unwrap();
+    store.finish_answer(answer(&speaker, question.id, "yes", 10), nobody()).wait().unwrap();
     let stored = store
         .read(|db| {
             let columns = "select first_token_ms, is_unanswered from messages where role = 'assistant'";

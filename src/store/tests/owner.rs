@@ -199,7 +199,7 @@ fn leads_are_listed_newest_first_and_carry_the_owners_words() {
     let store = open(&scratch);
     let add = |email: &str, seconds: u64, name: &str| {
         let new = NewLead { name: Some(name.into()), ..lead(email) };
-        store.upsert_lead(speaker(), LeadId::new(later(seconds)), new, later(seconds)).wait().unwrap().id
+        store.upsert_lead(speaker(), LeadId::new(later(seconds)), new, nobody(), later(seconds)).wait().unwrap().id
     };
     let ann = add("ann@example.com", 1, "Ann");
     let bob = add("bob@example.com", 2, "Özdemir 100%");
