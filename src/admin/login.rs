@@ -52,7 +52,7 @@ pub(super) fn ask(http: &Http, parts: &[&str]) -> Result<Response, Refusal> {
     }
     let known = routes::find("GET", parts).is_ok();
     let next = if known && !parts.is_empty() { Form::default().with(&[("next", url)]) } else { String::new() };
-    Ok(page::see_other(&format!("/admin/login?{next}").trim_end_matches('?')))
+    Ok(page::see_other(format!("/admin/login?{next}").trim_end_matches('?')))
 }
 
 fn form(status: u16, next: &str, complaint: Option<&'static str>) -> Result<Response, Refusal> {

@@ -139,20 +139,15 @@ mod tests {
             )
             .unwrap();
         migrate(&mut connection).unwrap();
-        let leads: Vec<(String, Option<Vec<u8>>, Option<Vec<u8>>, String)> = connection
-            .prepare("select name, first_visitor_id, visitor_id, status from leads order by id")
-            .unwrap()
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-            .unwrap()
-            .collect::<Result<_, _>>()
+        let mut statement = connection
+            .prepare("select name, hex(first_visitor_id), hex(visitor_id), status from leads order by id")
             .unwrap();
-        assert_eq!(
-            leads,
-            [
-                ("Ann".into(), None, Some(vec![2]), "new".into()),
-                ("Bob".into(), Some(vec![1]), Some(vec![1]), "new".into())
-            ]
-        );
+        let leads = statement.query_map([], |row| {
+            Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+        });
+        let leads: Vec<_> = leads.unwrap().map(Result::unwrap).collect();
+        drop(statement);
+        assert_eq!(leads, [["Ann", "", "02", "new"], ["Bob", "01", "01", "new"]]);
         let maker: Vec<u8> = connection.query_row("select visitor_id from lead_history", [], |row| row.get(0)).unwrap();
         assert_eq!(maker, [2]);
         connection.execute("delete from conversations where id = x'12'", []).unwrap();

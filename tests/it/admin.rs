@@ -157,11 +157,11 @@ fn spending_is_shown_against_its_ceilings() {
         config.agent("demo").table("[agent.budget]\nagent_tokens_per_day = 2000\nanswer_tokens = 50\n");
     });
     let owner = Owner::of(&site);
-    site.model.will_report(1700, 50);
+    site.model.will_report(150, 50);
     site.init("demo").ask("How much?");
     let page = owner.page("/admin");
-    assert!(page.contains("1,750") && page.contains("of 2,000") && page.contains("87 %"), "{page}");
-    assert!(page.contains("1.75 EUR") && page.contains("of 500.00 EUR") && page.contains("All together"), "{page}");
+    assert!(page.contains("200") && page.contains("of 2,000") && page.contains("10 %"), "{page}");
+    assert!(page.contains("0.20 EUR") && page.contains("of 500.00 EUR") && page.contains("All together"), "{page}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ fn talk(store: &Store, agent_id: &str, at: Timestamp, said: &str, answered: &str
     let speaker = Speaker { agent: agent(agent_id), visitor: VisitorId::new(), conversation: ConversationId::new(at) };
     let question = question(&speaker, said, None, at);
     store.insert_question(question.clone()).wait().unwrap();
-    let answer = Answer { created_at: at, ..answer(&speaker, question.id, answered, 10) };
+    let answer = Answer { created_at: at, is_unanswered: false, ..answer(&speaker, question.id, answered, 10) };
     store.finish_answer(answer, nobody()).wait().unwrap();
     speaker
 }
