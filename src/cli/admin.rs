@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use super::{Options, USAGE, complain, fail, load, say};
 use crate::admin::{self, PasswordError};
@@ -100,9 +102,22 @@ impl Silence {
         let before = tcgetattr(io::stdin())?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
+        show_again_if_interrupted(before.clone())?;
         tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
         Ok(Self(before))
     }
+}
+
+/// Who gives up with Ctrl-C gets a terminal back that shows what is typed.
+fn show_again_if_interrupted(before: Termios) -> Result<(), io::Error> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &before);
+            std::process::exit(128 + signal);
+        }
+    })?;
+    Ok(())
 }
 
 impl Drop for Silence {

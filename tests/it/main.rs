@@ -33,6 +33,7 @@ mod tokens;
 // For the owner.
 mod admin;
 mod admin_login;
+mod admin_scale;
 mod webhooks;
 
 // What can go wrong.

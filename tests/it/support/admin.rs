@@ -49,6 +49,11 @@ impl Owner {
         owner
     }
 
+    /// The server was started again.
+    pub(crate) fn moves_to(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
     /// Not logged in.
     pub(crate) fn at(address: SocketAddr) -> Self {
         Self { address, headers: Vec::new(), cookie: None }
