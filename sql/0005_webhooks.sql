@@ -7,7 +7,9 @@ create table webhook_deliveries (
     webhook            text not null,                -- its name in widget.toml
     type               text not null,                -- lead.captured, lead.updated, conversation.unanswered, webhook.test
     payload            text not null,                -- what happened, as it was then, in JSON: posted so, or made a chat's message
-    visitor_id         blob,                         -- whose data it holds: it is erased with the visitor
+    visitor_id         blob,                         -- who spoke: it is erased with the visitor,
+    conversation_id    blob,                         -- with the conversation,
+    lead_id            blob,                         -- and with the lead that it tells of, which others may have left too
     status             text not null default 'pending' check (status in ('pending', 'delivered', 'dead')),
     attempts           integer not null default 0,
     next_attempt_at_ms integer,                      -- of a pending one; 0: at once, whatever the clock does
@@ -21,3 +23,7 @@ create index webhook_deliveries_due on webhook_deliveries (webhook, next_attempt
 create index webhook_deliveries_ended on webhook_deliveries (status, ended_at_ms) where ended_at_ms is not null;
 
 create index webhook_deliveries_of_visitor on webhook_deliveries (visitor_id) where visitor_id is not null;
+
+create index webhook_deliveries_of_conversation on webhook_deliveries (conversation_id) where conversation_id is not null;
+
+create index webhook_deliveries_of_lead on webhook_deliveries (lead_id) where lead_id is not null;

@@ -12,8 +12,9 @@ use crate::store::{Enforced, Expired, Retention, Store, StoreError};
 
 /// Between two looks whether there is something to do.
 const REST: Duration = Duration::from_secs(5);
-/// Between two batches of what is deleted, for others to write.
+/// Between two batches of what is deleted, for others to write, at least; and as a multiple of what a batch took.
 const PAUSE: Duration = Duration::from_millis(20);
+const OTHERS_SHARE: u32 = 4;
 
 /// The periods that the configuration has at this moment.
 pub(crate) type Periods = Box<dyn Fn() -> Retention + Send>;
@@ -41,7 +42,7 @@ impl Janitor {
 }
 
 fn keep_house(store: &Store, periods: &Periods, stopped: &Receiver<()>) {
-    let mut has_failed = false;
+    let (mut has_failed, mut cannot_delete) = (false, false);
     let mut rest = Duration::ZERO;
     loop {
         let is_last = stopped.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected);
@@ -55,9 +56,13 @@ fn keep_house(store: &Store, periods: &Periods, stopped: &Receiver<()>) {
         if is_last {
             return;
         }
-        if let Err(error) = enforce(store, periods, stopped) {
+        let enforced = enforce(store, periods, stopped);
+        if let Err(error) = &enforced
+            && !cannot_delete
+        {
             tracing::warn!(%error, "what is too old cannot be deleted; it will be tried again");
         }
+        cannot_delete = enforced.is_err();
         rest = if matches!(caught_up, Ok(true)) { Duration::ZERO } else { REST };
     }
 }
@@ -69,15 +74,14 @@ fn enforce(store: &Store, periods: &Periods, stopped: &Receiver<()>) -> Result<(
         return Ok(());
     }
     let mut expired = Expired::default();
-    loop {
+    let is_done = in_turns(stopped, || {
         let batch = store.delete_expired(periods(), now).wait()?;
-        if batch == Expired::default() {
-            break;
-        }
-        expired += batch;
-        if stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Disconnected) {
-            return Ok(());
-        }
+        expired += batch.unwrap_or_default();
+        Ok(batch.is_none())
+    })?;
+    let mut is_first = true;
+    if !is_done || !in_turns(stopped, || store.tidy_search(std::mem::take(&mut is_first)).wait())? {
+        return Ok(());
     }
     store.note_enforced(Enforced { at: now, expired }).wait()?;
     let Expired { conversations, events, leads } = expired;
@@ -85,4 +89,19 @@ fn enforce(store: &Store, periods: &Periods, stopped: &Receiver<()>) -> Result<(
         tracing::info!(conversations, events, leads, "deleted what was kept long enough");
     }
     Ok(())
+}
+
+/// Does it again until it says that it is done, and leaves the disk to others for several times as long as each took. False:
+/// the server stops.
+fn in_turns(stopped: &Receiver<()>, mut work: impl FnMut() -> Result<bool, StoreError>) -> Result<bool, StoreError> {
+    loop {
+        let begun = clock::monotonic();
+        if work()? {
+            return Ok(true);
+        }
+        let took = clock::monotonic().saturating_sub(begun);
+        if stopped.recv_timeout((took * OTHERS_SHARE).max(PAUSE)) == Err(RecvTimeoutError::Disconnected) {
+            return Ok(false);
+        }
+    }
 }

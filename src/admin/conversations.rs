@@ -166,7 +166,7 @@ pub(super) fn confirm(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
 }
 
 pub(super) fn delete(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
-    if !ctx.admin.store.delete_conversation(id(ctx)?).wait()? {
+    if !ctx.admin.store.delete_conversation(id(ctx)?)? {
         return Err(Refusal::NotFound);
     }
     Ok(page::see_other("/admin/conversations?done=deleted").into())

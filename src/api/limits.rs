@@ -25,6 +25,7 @@ pub(crate) struct Limits {
     messages: ByAddress,
     leads: Limiter,
     leads_address: ByAddress,
+    me_address: ByAddress,
     leads_agent: Limiter,
     events: Limiter,
 }
@@ -38,6 +39,7 @@ impl Limits {
             messages: ByAddress::new(rates.messages_per_address),
             leads: limiter(rates.leads_per_token),
             leads_address: ByAddress::new(rates.leads_per_address),
+            me_address: ByAddress::new(rates.leads_per_address),
             leads_agent: limiter(rates.leads_per_agent),
             events: limiter(rates.events_per_token),
             rates: *rates,
@@ -88,9 +90,11 @@ impl Limits {
         Ok(vec![by_token, by_address])
     }
 
-    /// What a visitor asks of what is stored of it: by token, as often as it may leave an address.
-    pub(super) fn me(&self, jti: &str, now: Duration) -> Result<Quota, ApiError> {
-        take("me", &self.leads, &("me", jti), now)
+    /// What a visitor asks of what is stored of it: by token and by address, as often as it may leave an address.
+    pub(super) fn me(&self, jti: &str, client: IpAddr, now: Duration) -> Result<Quota, ApiError> {
+        let quota = take("me", &self.leads, &("me", jti), now)?;
+        self.me_address.take("me-address", client, now).inspect_err(|_| self.leads.give_back(&("me", jti)))?;
+        Ok(quota)
     }
 
     /// By token.

@@ -3,15 +3,15 @@
 use rouille::Response;
 
 use super::error::ApiError;
-use super::{Ctx, Outcome, gate, limits};
+use super::{Ctx, Outcome, gate, limits, stored};
 
-/// Of each conversation; who wants more of its own telemetry asks the owner.
-const EVENTS_MAX: u32 = 1000;
+/// Of what is shown, about; who has left more asks the owner for the rest.
+const BYTES_MAX: usize = 1 << 20;
 
 pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
-    let quota = ctx.snapshot.limits.me(&visit.claims.jti, ctx.monotonic)?;
-    let record = ctx.app.store.visitor_record(visit.claims.visitor, EVENTS_MAX)?;
+    let quota = ctx.snapshot.limits.me(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
+    let record = ctx.app.store.visitor_record(visit.claims.visitor, BYTES_MAX)?;
     let response = match &record {
         Some(record) => Response::json(record),
         // Who has only opened the widget has left nothing.
@@ -21,17 +21,32 @@ pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
             "created_at": null,
             "conversations": [],
             "leads": [],
+            "is_whole": true,
         })),
     };
     Ok(limits::tell(response, &[quota]).into())
 }
 
 /// Answered once nothing is left. The token stays good: who goes on talking begins anew.
+/// Answered once nothing is left. The token stays good: who goes on talking begins anew.
 pub(super) fn erase(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
-    let quota = ctx.snapshot.limits.me(&visit.claims.jti, ctx.monotonic)?;
+    let visitor = visit.claims.visitor;
+    let quota = ctx.snapshot.limits.me(&visit.claims.jti, ctx.client(), ctx.monotonic)?;
     // An answer under way would be stored after it.
-    let _quiet = ctx.app.chat.quiet(visit.claims.conversation).ok_or(ApiError::GenerationInProgress)?;
-    ctx.app.store.erase_visitor(visit.claims.visitor).wait()?;
-    Ok(limits::tell(Response::empty_204(), &[quota]).into())
+    let mut quiet = vec![ctx.app.chat.quiet(visit.claims.conversation).ok_or(ApiError::GenerationInProgress)?];
+    for other in ctx.app.store.conversations_of(visitor)? {
+        if other != visit.claims.conversation {
+            quiet.push(ctx.app.chat.quiet(other).ok_or(ApiError::GenerationInProgress)?);
+        }
+    }
+    let permit = stored::may_wait(ctx)?;
+    let store = ctx.app.store.clone();
+    // A long conversation goes in many commits.
+    Ok(Outcome::Later(Box::new(move |reply| {
+        let erased = store.erase_visitor(visitor).map_err(ApiError::from);
+        drop(quiet);
+        reply.send(erased.map(|_| limits::tell(Response::empty_204(), &[quota])));
+        drop(permit);
+    })))
 }

@@ -68,6 +68,9 @@ pub(crate) struct Accepted {
     pub(super) prices: Prices,
     /// What this question was charged before, when it is asked again.
     pub(super) charged_before: Charge,
+    /// What it may cost, and the day that it is reserved in.
+    pub(super) reserved: Charge,
+    pub(super) asked_on: i64,
     pub(super) reservation: Reservation,
     pub(super) slot: Slot,
 }
@@ -165,6 +168,8 @@ impl Chat {
             accepted_at: clock::monotonic(),
             prices: assistant.prices.clone(),
             charged_before,
+            reserved: cost,
+            asked_on: now.day(),
             reservation,
             slot,
         })))

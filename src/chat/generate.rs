@@ -106,6 +106,9 @@ impl Chat {
             model: outcome.as_ref().map_or_else(|_| String::new(), |finished| finished.model.clone()),
             created_at: clock::now(),
             charged,
+            asked_on: accepted.asked_on,
+            reserved: accepted.reserved,
+            used: charge,
         };
         let stored = self.store.finish_answer(answer.clone(), accepted.subscribers).wait();
         if let Err(error) = &stored {

@@ -207,7 +207,7 @@ fn heading(message: &SaidMessage) -> String {
 }
 
 fn delete(store: &Store, id: ConversationId) -> Result<(), ExitCode> {
-    let deleted = store.delete_conversation(id).wait().map_err(|error| fail(&error))?;
+    let deleted = store.delete_conversation(id).map_err(|error| fail(&error))?;
     store.close();
     if !deleted {
         return Err(unknown(id));

@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options, command: &Command) -> Result<(), ExitCode> 
 }
 
 fn export(store: &Store, id: VisitorId) -> Result<(), ExitCode> {
-    match store.visitor_record(id, u32::MAX).map_err(|error| fail(&error))? {
+    match store.visitor_record(id, usize::MAX).map_err(|error| fail(&error))? {
         Some(record) => print_json(&record),
         None => Err(unknown(id)),
     }
@@ -56,7 +56,7 @@ fn erase(store: &Store, id: VisitorId, is_sure: bool) -> Result<(), ExitCode> {
         complain(format_args!("Nothing was erased."));
         return Err(ExitCode::FAILURE);
     }
-    let erased = store.erase_visitor(id).wait().map_err(|error| fail(&error))?;
+    let erased = store.erase_visitor(id).map_err(|error| fail(&error))?;
     if erased.is_nothing() {
         return Err(unknown(id));
     }

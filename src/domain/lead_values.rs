@@ -28,18 +28,30 @@ pub(crate) struct LeadValues {
 /// A change of a lead: who made it, if that is known, and what the lead was after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
+    /// The history's row that says who made it; the first step has none.
+    pub(crate) row: Option<i64>,
     pub(crate) visitor: Option<VisitorId>,
     pub(crate) after: LeadValues,
 }
 
-/// What is left when only the steps of those visitors count that `counts` admits; `None`: none of the steps is theirs.
-/// What a visitor left just as it was before counts as not left.
-pub(crate) fn of_some(steps: &[Step], counts: impl Fn(Option<VisitorId>) -> bool) -> Option<LeadValues> {
-    let mut kept = None;
+/// The same history as if `visitor` had never been there. What the others left just as it was before counts as not left.
+pub(crate) fn without(steps: &[Step], visitor: VisitorId) -> Vec<Step> {
+    of_some(steps, |maker| maker != Some(visitor))
+}
+
+/// What `visitor` alone has left; none: nothing.
+pub(crate) fn left_by(steps: &[Step], visitor: VisitorId) -> Option<LeadValues> {
+    of_some(steps, |maker| maker == Some(visitor)).pop().map(|step| step.after)
+}
+
+fn of_some(steps: &[Step], counts: impl Fn(Option<VisitorId>) -> bool) -> Vec<Step> {
+    let mut kept: Vec<Step> = Vec::new();
     let mut before = &LeadValues::default();
     for step in steps {
         if counts(step.visitor) {
-            kept.get_or_insert_with(LeadValues::default).take(&step.after, before);
+            let mut after = kept.last().map_or_else(LeadValues::default, |last| last.after.clone());
+            after.take(&step.after, before);
+            kept.push(Step { after, ..step.clone() });
         }
         before = &step.after;
     }
@@ -81,34 +93,41 @@ mod tests {
         }
     }
 
+    fn steps(list: &[(Option<VisitorId>, LeadValues)]) -> Vec<Step> {
+        let step = |(visitor, after): &(Option<VisitorId>, LeadValues)| Step {
+            row: None,
+            visitor: *visitor,
+            after: after.clone(),
+        };
+        list.iter().map(step).collect()
+    }
+
     #[test]
-    fn what_others_left_stays_when_one_is_forgotten() {
-        let (ann, bob) = (VisitorId::new(), VisitorId::new());
-        let steps = [
-            Step { visitor: Some(ann), after: values("Ann", "1", "kites") },
-            Step { visitor: Some(bob), after: values("Bob", "1", "kites") },
-            Step { visitor: Some(ann), after: values("Bob", "1", "strings") },
-        ];
-        let without = |gone| of_some(&steps, |visitor| visitor != Some(gone));
-        assert_eq!(without(ann), Some(values("Bob", "", "")));
-        assert_eq!(without(bob), Some(values("Ann", "1", "strings")));
-        assert_eq!(of_some(&steps, |visitor| visitor == Some(ann)), Some(values("Ann", "1", "strings")));
+    fn what_others_left_stays_theirs_when_one_is_forgotten() {
+        let (ann, bob, cem) = (VisitorId::new(), VisitorId::new(), VisitorId::new());
+        let all = steps(&[
+            (Some(ann), values("Ann", "1", "kites")),
+            (Some(bob), values("Bob", "1", "kites")),
+            (Some(ann), values("Bob", "1", "strings")),
+            (Some(cem), values("Bob", "7", "strings")),
+        ]);
+        let without_ann = steps(&[(Some(bob), values("Bob", "", "")), (Some(cem), values("Bob", "7", ""))]);
+        assert_eq!(without(&all, ann), without_ann);
+        assert_eq!(without(&without_ann, bob), steps(&[(Some(cem), values("", "7", ""))]));
+        assert_eq!(left_by(&all, ann), Some(values("Ann", "1", "strings")));
+        assert_eq!(left_by(&without_ann, bob), Some(values("Bob", "", "")));
     }
 
     #[test]
     fn of_a_lead_that_was_one_visitors_alone_nothing_is_left() {
         let ann = VisitorId::new();
-        let steps = [Step { visitor: Some(ann), after: values("Ann", "", "") }];
-        assert_eq!(of_some(&steps, |visitor| visitor != Some(ann)), None);
+        assert_eq!(without(&steps(&[(Some(ann), values("Ann", "", ""))]), ann), []);
     }
 
     #[test]
     fn who_is_not_known_is_somebody_else() {
         let ann = VisitorId::new();
-        let steps = [
-            Step { visitor: None, after: values("Unknown", "", "") },
-            Step { visitor: Some(ann), after: values("Ann", "", "") },
-        ];
-        assert_eq!(of_some(&steps, |visitor| visitor != Some(ann)), Some(values("Unknown", "", "")));
+        let all = steps(&[(None, values("Unknown", "", "")), (Some(ann), values("Ann", "", ""))]);
+        assert_eq!(without(&all, ann), steps(&[(None, values("Unknown", "", ""))]));
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct VisitorRecord {
     /// Oldest first, as everything below it.
     pub(crate) conversations: Vec<ConversationRecord>,
     pub(crate) leads: Vec<LeadRecord>,
+    /// False: there was more than could be shown at once, and the newest is left out.
+    pub(crate) is_whole: bool,
 }
 
 #[derive(Debug, Serialize)]

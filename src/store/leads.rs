@@ -68,20 +68,60 @@ pub(super) fn steps(connection: &Connection, lead: LeadId) -> Result<Vec<Step>, 
         .prepare_cached("select first_visitor_id, visitor_id from leads where id = ?1")?
         .query_row([lead.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut statement =
-        connection.prepare_cached("select old, visitor_id from lead_history where lead_id = ?1 order by seq")?;
+        connection.prepare_cached("select seq, visitor_id, old from lead_history where lead_id = ?1 order by seq")?;
     let history = statement
-        .query_map([lead.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<Vec<(String, Option<[u8; 16]>)>, _>>()?;
+        .query_map([lead.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<Vec<(i64, Option<[u8; 16]>, String)>, _>>()?;
     // A row of the history names who made the step after the one that it holds.
-    let makers = std::iter::once(first.or(visitor.filter(|_| history.is_empty())))
-        .chain(history.iter().map(|(_, maker)| *maker));
-    let makers: Vec<_> = makers.collect();
-    let after = history.iter().map(|(old, _)| old.as_str()).chain([now.as_str()]);
-    let step = |(maker, after): (&Option<[u8; 16]>, &str)| {
+    let first = (None, first.or(visitor.filter(|_| history.is_empty())));
+    let makers = std::iter::once(first).chain(history.iter().map(|(row, maker, _)| (Some(*row), *maker)));
+    let after = history.iter().map(|(_, _, old)| old.as_str()).chain([now.as_str()]);
+    let step = |((row, maker), after): ((Option<i64>, Option<[u8; 16]>), &str)| {
         let after = serde_json::from_str(after).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        Ok(Step { visitor: maker.map(VisitorId::from_bytes), after })
+        Ok(Step { row, visitor: maker.map(VisitorId::from_bytes), after })
     };
-    makers.iter().zip(after).map(step).collect()
+    makers.zip(after).map(step).collect()
+}
+
+/// Makes the lead and its history what `steps` are, which must be some of its own and at least one.
+pub(super) fn rewrite(connection: &Connection, lead: LeadId, steps: &[Step]) -> Result<(), StoreError> {
+    let (Some(first), Some(last)) = (steps.first(), steps.last()) else {
+        return Ok(());
+    };
+    let kept: Vec<i64> = steps.iter().skip(1).filter_map(|step| step.row).collect();
+    let kept = serde_json::to_string(&kept).unwrap_or_else(|_| "[]".into());
+    connection
+        .prepare_cached("delete from lead_history where lead_id = ?1 and seq not in (select value from json_each(?2))")?
+        .execute(params![lead.as_bytes(), kept])?;
+    for (before, step) in steps.iter().zip(&steps[1..]) {
+        connection
+            .prepare_cached("update lead_history set old = ?2 where seq = ?1")?
+            .execute(params![step.row, serde_json::to_string(&before.after).unwrap_or_else(|_| "{}".into())])?;
+    }
+    let id = |step: &Step| step.visitor.map(|visitor| *visitor.as_bytes());
+    let values = &last.after;
+    connection
+        .prepare_cached(
+            "update leads set name = ?2, phone = ?3, company = ?4, message = ?5, fields = ?6, consent = ?7,
+                    consent_version = ?8, source = ?9, page_url = ?10, page_title = null, page_referrer = null,
+                    first_visitor_id = ?11, visitor_id = ?12
+             where id = ?1",
+        )?
+        .execute(params![
+            lead.as_bytes(),
+            values.name,
+            values.phone,
+            values.company,
+            values.message,
+            json(&values.fields),
+            values.consent,
+            values.consent_version,
+            values.source,
+            values.page_url,
+            id(first),
+            id(last),
+        ])?;
+    Ok(())
 }
 
 /// What an update needs to know of the lead before.
@@ -173,7 +213,7 @@ fn update(
         .prepare_cached(
             "update leads set name = coalesce(?2, name), phone = coalesce(?3, phone), company = coalesce(?4, company),
                     message = coalesce(?5, message), fields = ?6, consent = coalesce(?7, consent),
-                    consent_version = coalesce(?8, consent_version), source = coalesce(?9, source),
+                    consent_version = iif(?7 is null, consent_version, ?8), source = coalesce(?9, source),
                     page_url = coalesce(?10, page_url), page_title = coalesce(?11, page_title),
                     page_referrer = coalesce(?12, page_referrer), conversation_id = ?13, visitor_id = ?14,
                     updated_at_ms = ?15
@@ -229,7 +269,7 @@ fn merged(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> BTr
     new.iter().chain(kept).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-pub(super) fn json(fields: &BTreeMap<String, String>) -> String {
+fn json(fields: &BTreeMap<String, String>) -> String {
     // Texts under texts: it cannot fail.
     serde_json::to_string(fields).unwrap_or_else(|_| "{}".into())
 }

@@ -37,16 +37,30 @@ pub(super) fn index(connection: &Connection, limit: u32) -> Result<u32, StoreErr
     Ok(rows)
 }
 
-/// Takes the words of a conversation out, which must still be there. What the mark has not come to is not in it.
-pub(super) fn leave(connection: &Connection, conversation: ConversationId) -> Result<(), StoreError> {
+/// Takes the words of the conversation's first `limit` messages out, which must still be there. What the mark has not come
+/// to is not in it. Each takes a millisecond or two: the words are overwritten where they stood.
+pub(super) fn leave(connection: &Connection, conversation: ConversationId, limit: u32) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "insert into message_search (message_search, rowid, content)
-             select 'delete', seq, content from messages
-             where conversation_id = ?1 and seq <= (select seq from marks where name = 'message_search')",
+             select 'delete', seq, content
+             from (select seq, content from messages where conversation_id = ?1 order by seq limit ?2)
+             where seq <= (select seq from marks where name = 'message_search')",
         )?
-        .execute([conversation.as_bytes()])?;
+        .execute(params![conversation.as_bytes(), limit])?;
     Ok(())
+}
+
+/// Writes a part of the index anew, and says whether that was the last: beginnings of words that are gone can stand between
+/// its pages until then (the FTS5 page, "The 'merge' command").
+pub(super) fn tidy(connection: &Connection, is_first: bool) -> Result<bool, StoreError> {
+    const PAGES: i64 = 32;
+    let changes = || connection.query_row("select total_changes()", [], |row| row.get::<_, i64>(0));
+    let before = changes()?;
+    connection
+        .prepare_cached("insert into message_search (message_search, rank) values ('merge', ?1)")?
+        .execute([if is_first { -PAGES } else { PAGES }])?;
+    Ok(changes()? - before < 2)
 }
 
 /// What FTS5 is asked for: every word as a phrase in quotes, so that nothing in it is an operator. None: there is no word.

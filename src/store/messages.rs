@@ -40,6 +40,10 @@ pub(crate) struct Answer {
     pub(crate) created_at: Timestamp,
     /// What the question has cost in all: replaces what was reserved for it.
     pub(crate) charged: Charge,
+    /// Of this time alone: the day on which it was asked, what was reserved then and what was used.
+    pub(crate) asked_on: i64,
+    pub(crate) reserved: Charge,
+    pub(crate) used: Charge,
     /// From the question's acceptance to the first word; none: there was no word.
     pub(crate) first_token: Option<Duration>,
     /// It says that it does not know.
@@ -172,11 +176,15 @@ impl Store {
     pub(crate) fn finish_answer(&self, answer: Answer, subscribers: Subscribers) -> Commit<()> {
         let bell = self.bell_for(&subscribers, &[Occasion::ConversationUnanswered]).filter(|_| answer.is_unanswered);
         let work = move |connection: &Connection| {
+            let Some(asked) = asked_for(connection, &answer)? else {
+                // It was erased meanwhile, and nothing is stored for it; but what it cost is still to be paid.
+                return budgets::recharge(connection, &answer.agent, answer.asked_on, answer.reserved, answer.used);
+            };
             if !answer.content.is_empty() {
                 insert_answer(connection, &answer)?;
                 webhooks::tell_of_unanswered(connection, &subscribers, &answer)?;
             }
-            settle(connection, &answer)
+            settle(connection, &answer, asked)
         };
         self.write(work).then_ring(bell)
     }
@@ -212,14 +220,23 @@ fn insert_answer(connection: &Connection, answer: &Answer) -> Result<(), StoreEr
     Ok(())
 }
 
-/// What was reserved gives way to what was used, on the question and in the agent's day.
-fn settle(connection: &Connection, answer: &Answer) -> Result<(), StoreError> {
-    let (reserved, asked_at) = connection
+/// What the question is charged with so far, and when it was asked; none: it is gone.
+fn asked_for(connection: &Connection, answer: &Answer) -> Result<Option<(Charge, Timestamp)>, StoreError> {
+    Ok(connection
         .prepare_cached(
             "select coalesce(charged_tokens, 0), coalesce(charged_nanos, 0), coalesce(charged_at_ms, created_at_ms)
              from messages where id = ?1",
         )?
-        .query_row([answer.question.as_bytes()], |row| Ok((charge(row, 0)?, Timestamp::from_ms(row.get(2)?))))?;
+        .query_row([answer.question.as_bytes()], |row| Ok((charge(row, 0)?, Timestamp::from_ms(row.get(2)?))))
+        .optional()?)
+}
+
+/// What was reserved gives way to what was used, on the question and in the agent's day.
+fn settle(
+    connection: &Connection,
+    answer: &Answer,
+    (reserved, asked_at): (Charge, Timestamp),
+) -> Result<(), StoreError> {
     connection
         .prepare_cached("update messages set charged_tokens = ?2, charged_nanos = ?3 where id = ?1")?
         .execute(params![answer.question.as_bytes(), signed(answer.charged.tokens), signed(answer.charged.nanos)])?;

@@ -188,6 +188,8 @@ impl Store {
         OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::prepare(&mut connection, &path)?;
+        // Who was killed may have left in the log what it had deleted.
+        connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
         Self::new(settings, connection, Health::watch(&path)?, path, true)
     }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::erasure::delete_conversation;
-use super::{Commit, Store, StoreError};
+use super::erasure::{MESSAGES_MAX, Taken, delete_conversation, shrink};
+use super::{Commit, Store, StoreError, message_search};
 use crate::domain::id::ConversationId;
 use crate::domain::time::Timestamp;
 
@@ -43,21 +43,29 @@ pub(crate) struct Enforced {
 }
 
 /// Rows of one commit: some milliseconds, for which others wait.
-const CONVERSATIONS_MAX: u32 = 20;
 const ROWS_MAX: u32 = 200;
 
 impl Store {
-    /// One batch. What it took away; nothing: all is done.
-    pub(crate) fn delete_expired(&self, retention: Retention, now: Timestamp) -> Commit<Expired> {
+    /// One batch, and what it took away; none: nothing is left to be deleted.
+    pub(crate) fn delete_expired(&self, retention: Retention, now: Timestamp) -> Commit<Option<Expired>> {
         self.write(move |connection| {
             let before = |kept: Option<Duration>| kept.map(|kept| now.minus(kept).ms());
-            Ok(Expired {
-                conversations: before(retention.conversations)
-                    .map_or(Ok(0), |before| expire_conversations(connection, before))?,
+            let conversations = match before(retention.conversations) {
+                Some(before) => expire_conversation(connection, before)?,
+                None => None,
+            };
+            let expired = Expired {
+                conversations: u64::from(conversations == Some(true)),
                 events: before(retention.events).map_or(Ok(0), |before| expire_events(connection, before))?,
                 leads: before(retention.leads).map_or(Ok(0), |before| expire_leads(connection, before))?,
-            })
+            };
+            Ok((conversations.is_some() || expired != Expired::default()).then_some(expired))
         })
+    }
+
+    /// One part of what a search index wants after much was deleted; true at the last.
+    pub(crate) fn tidy_search(&self, is_first: bool) -> Commit<bool> {
+        self.write(move |connection| message_search::tidy(connection, is_first))
     }
 
     /// Notes that the periods were enforced to the end, and empties the log of what was deleted.
@@ -101,16 +109,21 @@ impl Store {
     }
 }
 
-fn expire_conversations(connection: &Connection, before_ms: i64) -> Result<u64, StoreError> {
-    let mut statement = connection
-        .prepare_cached("select id from conversations where active_at_ms < ?1 order by active_at_ms limit ?2")?;
-    let ids = statement
-        .query_map(params![before_ms, CONVERSATIONS_MAX], |row| Ok(ConversationId::from_bytes(row.get(0)?)))?
-        .collect::<Result<Vec<_>, _>>()?;
-    for id in &ids {
-        delete_conversation(connection, *id)?;
+/// A part of the oldest one that is too old, and whether it is gone now; none: there is none.
+fn expire_conversation(connection: &Connection, before_ms: i64) -> Result<Option<bool>, StoreError> {
+    let oldest = connection
+        .prepare_cached("select id from conversations where active_at_ms < ?1 order by active_at_ms limit 1")?
+        .query_row([before_ms], |row| Ok(ConversationId::from_bytes(row.get(0)?)))
+        .optional()?;
+    let Some(id) = oldest else {
+        return Ok(None);
+    };
+    let Taken { messages, events } = shrink(connection, id, MESSAGES_MAX)?;
+    let is_empty = messages < MESSAGES_MAX && events == 0;
+    if is_empty {
+        delete_conversation(connection, id)?;
     }
-    Ok(ids.len() as u64)
+    Ok(Some(is_empty))
 }
 
 /// Events are stored in the order of time: the oldest are the first.
@@ -124,6 +137,12 @@ fn expire_events(connection: &Connection, before_ms: i64) -> Result<u64, StoreEr
 }
 
 fn expire_leads(connection: &Connection, before_ms: i64) -> Result<u64, StoreError> {
+    connection
+        .prepare_cached(
+            "delete from webhook_deliveries
+             where lead_id in (select id from leads where updated_at_ms < ?1 limit ?2)",
+        )?
+        .execute(params![before_ms, ROWS_MAX])?;
     let deleted = connection
         .prepare_cached("delete from leads where id in (select id from leads where updated_at_ms < ?1 limit ?2)")?
         .execute(params![before_ms, ROWS_MAX])?;

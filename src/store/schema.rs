@@ -142,9 +142,8 @@ mod tests {
         let mut statement = connection
             .prepare("select name, hex(first_visitor_id), hex(visitor_id), status from leads order by id")
             .unwrap();
-        let leads = statement.query_map([], |row| {
-            Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
-        });
+        let leads =
+            statement.query_map([], |row| Ok([row.get::<_, String>(0)?, row.get(1)?, row.get(2)?, row.get(3)?]));
         let leads: Vec<_> = leads.unwrap().map(Result::unwrap).collect();
         drop(statement);
         assert_eq!(leads, [["Ann", "", "02", "new"], ["Bob", "01", "01", "new"]]);

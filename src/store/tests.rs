@@ -67,6 +67,9 @@ fn answer(speaker: &Speaker, question: MessageId, content: &str, charged_tokens:
         model: "m".into(),
         created_at: NOW,
         charged: charge(charged_tokens),
+        asked_on: NOW.day(),
+        reserved: Charge::default(),
+        used: Charge::default(),
         first_token: Some(Duration::from_millis(1234)),
         is_unanswered: true,
     }

@@ -1,35 +1,58 @@
 //! Everything of one visitor, in one reading.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension};
 use serde_json::value::RawValue;
 
 use super::{Store, StoreError, leads};
 use crate::domain::id::{AgentId, ConversationId, EventId, LeadId, MessageId, VisitorId};
-use crate::domain::lead_values::of_some;
+use crate::domain::lead_values::left_by;
 use crate::domain::time::Timestamp;
 use crate::domain::visitor::{ConversationRecord, EventRecord, LeadRecord, MessageRecord, VisitorRecord};
 
 impl Store {
-    /// All that is stored of the visitor; of events the newest `events_max` of each conversation. None: nothing is.
+    /// All that is stored of the visitor, oldest first, until it is about `bytes_max`. None: nothing is.
     pub(crate) fn visitor_record(
         &self,
         visitor: VisitorId,
-        events_max: u32,
+        bytes_max: usize,
     ) -> Result<Option<VisitorRecord>, StoreError> {
         self.read(|connection| {
             let Some((agent, created_at_ms)) = of_whom(connection, visitor)? else {
                 return Ok(None);
             };
             let agent_id = AgentId::parse(&agent).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+            let mut room = Some(bytes_max);
             Ok(Some(VisitorRecord {
                 visitor_id: visitor,
                 agent_id,
                 created_at: Timestamp::from_ms(created_at_ms),
-                conversations: conversations(connection, visitor, events_max)?,
                 leads: leads_left(connection, visitor)?,
+                conversations: conversations(connection, visitor, &mut room)?,
+                is_whole: room.is_some(),
             }))
         })
     }
+}
+
+/// What a row takes beside its texts.
+const ROW_BYTES: usize = 200;
+
+/// The rows until there is no room any more.
+fn fitting<T>(
+    rows: impl Iterator<Item = rusqlite::Result<T>>,
+    room: &mut Option<usize>,
+    bytes: impl Fn(&T) -> usize,
+) -> Result<Vec<T>, StoreError> {
+    let mut taken = Vec::new();
+    for row in rows {
+        let row = row?;
+        *room = room.and_then(|room| room.checked_sub(bytes(&row) + ROW_BYTES));
+        if room.is_none() {
+            break;
+        }
+        taken.push(row);
+    }
+    Ok(taken)
 }
 
 /// The agent, and since when the visitor is known. A lead outlives the conversations, and with them the visitor's row.
@@ -48,30 +71,34 @@ fn of_whom(connection: &Connection, visitor: VisitorId) -> Result<Option<(String
 fn conversations(
     connection: &Connection,
     visitor: VisitorId,
-    events_max: u32,
+    room: &mut Option<usize>,
 ) -> Result<Vec<ConversationRecord>, StoreError> {
     let mut statement =
         connection.prepare_cached("select id, created_at_ms from conversations where visitor_id = ?1 order by id")?;
-    let rows = statement
-        .query_map([visitor.as_bytes()], |row| Ok((ConversationId::from_bytes(row.get(0)?), row.get(1)?)))?
-        .collect::<Result<Vec<_>, _>>()?;
-    rows.into_iter()
+    let rows =
+        statement.query_map([visitor.as_bytes()], |row| Ok((ConversationId::from_bytes(row.get(0)?), row.get(1)?)))?;
+    fitting(rows, room, |_| 0)?
+        .into_iter()
         .map(|(id, created_at_ms)| {
             Ok(ConversationRecord {
                 id,
                 created_at: Timestamp::from_ms(created_at_ms),
-                messages: messages(connection, id)?,
-                events: events(connection, id, events_max)?,
+                messages: messages(connection, id, room)?,
+                events: events(connection, id, room)?,
             })
         })
         .collect()
 }
 
-fn messages(connection: &Connection, conversation: ConversationId) -> Result<Vec<MessageRecord>, StoreError> {
+fn messages(
+    connection: &Connection,
+    conversation: ConversationId,
+    room: &mut Option<usize>,
+) -> Result<Vec<MessageRecord>, StoreError> {
     let mut statement = connection.prepare_cached(
         "select id, role, content, status, page_url, created_at_ms from messages where conversation_id = ?1 order by seq",
     )?;
-    let message = |row: &Row<'_>| {
+    let rows = statement.query_map([conversation.as_bytes()], |row| {
         Ok(MessageRecord {
             id: MessageId::from_bytes(row.get(0)?),
             role: row.get(1)?,
@@ -80,21 +107,19 @@ fn messages(connection: &Connection, conversation: ConversationId) -> Result<Vec
             page_url: row.get(4)?,
             created_at: Timestamp::from_ms(row.get(5)?),
         })
-    };
-    let messages = statement.query_map([conversation.as_bytes()], message)?;
-    Ok(messages.collect::<Result<_, _>>()?)
+    })?;
+    fitting(rows, room, |message| message.content.len())
 }
 
 fn events(
     connection: &Connection,
     conversation: ConversationId,
-    events_max: u32,
+    room: &mut Option<usize>,
 ) -> Result<Vec<EventRecord>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "select id, type, props, page_url, created_at_ms from events where conversation_id = ?1
-         order by seq desc limit ?2",
+        "select id, type, props, page_url, created_at_ms from events where conversation_id = ?1 order by seq",
     )?;
-    let event = |row: &Row<'_>| {
+    let rows = statement.query_map([conversation.as_bytes()], |row| {
         let props: Option<String> = row.get(2)?;
         Ok(EventRecord {
             id: EventId::from_bytes(row.get(0)?),
@@ -103,11 +128,8 @@ fn events(
             page_url: row.get(3)?,
             created_at: Timestamp::from_ms(row.get(4)?),
         })
-    };
-    let events = statement.query_map(params![conversation.as_bytes(), events_max], event)?;
-    let mut events = events.collect::<Result<Vec<_>, _>>()?;
-    events.reverse();
-    Ok(events)
+    })?;
+    fitting(rows, room, |event| event.props.as_ref().map_or(0, |props| props.get().len()))
 }
 
 /// The leads that the visitor had a part in, each with its email.
@@ -127,7 +149,7 @@ fn leads_left(connection: &Connection, visitor: VisitorId) -> Result<Vec<LeadRec
     let mut records = Vec::new();
     for (id, email) in leads_of(connection, visitor)? {
         let steps = leads::steps(connection, id)?;
-        if let Some(values) = of_some(&steps, |maker| maker == Some(visitor)) {
+        if let Some(values) = left_by(&steps, visitor) {
             records.push(LeadRecord { id, email, values });
         }
     }

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::messages::Answer;
 use super::{Bell, Commit, Speaker, Store, StoreError, leads};
 use crate::domain::conversation::Page;
-use crate::domain::id::{AgentId, DeliveryId, LeadId, OccurrenceId};
+use crate::domain::id::{AgentId, ConversationId, DeliveryId, LeadId, OccurrenceId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Details, Occasion, Payload, Subscribers};
 
@@ -247,9 +247,10 @@ pub(super) fn tell_of_lead(
     if subscribers.is_empty_for(&[occasion]) {
         return Ok(());
     }
+    let of = Of { visitor: *speaker.visitor.as_bytes(), conversation: speaker.conversation, lead: Some(lead) };
     let lead = Box::new(leads::told(connection, lead)?);
     let details = Details::Lead { lead, conversation_id: speaker.conversation };
-    tell(connection, subscribers, occasion, &speaker.agent, speaker.visitor.as_bytes(), details, now)
+    tell(connection, subscribers, occasion, &speaker.agent, of, details, now)
 }
 
 /// Leaves a question and the answer that does not know for all who are told of such.
@@ -277,7 +278,15 @@ pub(super) fn tell_of_unanswered(
         conversation_id: answer.conversation,
         page: page.into(),
     };
-    tell(connection, subscribers, OCCASION, &answer.agent, &visitor, details, answer.created_at)
+    let of = Of { visitor, conversation: answer.conversation, lead: None };
+    tell(connection, subscribers, OCCASION, &answer.agent, of, details, answer.created_at)
+}
+
+/// With what it is erased.
+struct Of {
+    visitor: [u8; 16],
+    conversation: ConversationId,
+    lead: Option<LeadId>,
 }
 
 fn tell(
@@ -285,16 +294,16 @@ fn tell(
     subscribers: &Subscribers,
     occasion: Occasion,
     agent: &AgentId,
-    visitor: &[u8; 16],
+    of: Of,
     details: Details,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let occurrence = OccurrenceId::new(now);
     let payload = Payload { id: occurrence, occasion, created_at: now, agent_id: agent.clone(), details }.to_json();
     let mut statement = connection.prepare_cached(
-        "insert into webhook_deliveries (id, event_id, webhook, type, payload, visitor_id, next_attempt_at_ms,
-                                         created_at_ms)
-         values (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+        "insert into webhook_deliveries (id, event_id, webhook, type, payload, visitor_id, conversation_id, lead_id,
+                                         next_attempt_at_ms, created_at_ms)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)",
     )?;
     for webhook in subscribers.of(occasion) {
         statement.execute(params![
@@ -303,7 +312,9 @@ fn tell(
             webhook,
             occasion.as_str(),
             payload,
-            visitor,
+            of.visitor,
+            of.conversation.as_bytes(),
+            of.lead.as_ref().map(LeadId::as_bytes),
             now.ms(),
         ])?;
     }

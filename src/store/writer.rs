@@ -17,6 +17,7 @@ use rusqlite::{Connection, Row};
 
 use super::StoreError;
 use super::bell::Bell;
+use crate::clock;
 
 /// Writes that may wait; more are refused as busy.
 const QUEUE_MAX: usize = 4096;
@@ -91,6 +92,7 @@ impl Writer {
             is_failing: is_failing.clone(),
             owes_emptying: owes_emptying.clone(),
             damage: None,
+            failed_to_empty_at: None,
             has_written: is_alone,
             folding_fails: false,
         };
@@ -186,6 +188,7 @@ struct Loop {
     owes_emptying: Arc<AtomicBool>,
     /// What was found wrong with the file. It stays: only a person can repair it.
     damage: Option<StoreError>,
+    failed_to_empty_at: Option<Duration>,
     /// Since the log was last folded back.
     has_written: bool,
     folding_fails: bool,
@@ -219,7 +222,7 @@ impl Loop {
         let result = begun.and_then(|()| self.end_transaction(trouble.as_ref()));
         self.note(result.as_ref().err().or(trouble.as_ref()));
         // Before anyone is told that it is gone.
-        if result.is_ok() && self.owes_emptying.load(Ordering::Relaxed) {
+        if result.is_ok() && self.owes_emptying.load(Ordering::Relaxed) && self.may_try_emptying() {
             self.empty_log_now();
         }
         for settle in settled {
@@ -318,6 +321,11 @@ impl Loop {
         }
     }
 
+    /// A reader who stays in the log, a backup say, must not make each commit try in vain.
+    fn may_try_emptying(&self) -> bool {
+        self.failed_to_empty_at.is_none_or(|at| clock::monotonic().saturating_sub(at) >= IDLE)
+    }
+
     /// What was deleted must not stay in the log. Whoever still reads in it is not waited for: the next second tries again.
     fn empty_log_now(&mut self) {
         let emptied = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
@@ -326,7 +334,9 @@ impl Loop {
         if let Err(error) = self.connection.busy_timeout(super::LOCK_WAIT) {
             tracing::warn!(%error, "storage: the writer waits for no lock any more");
         }
-        self.owes_emptying.store(!matches!(emptied, Ok(0)), Ordering::Relaxed);
+        let is_empty = matches!(emptied, Ok(0));
+        self.owes_emptying.store(!is_empty, Ordering::Relaxed);
+        self.failed_to_empty_at = (!is_empty).then(clock::monotonic);
     }
 
     /// At the end the log is emptied, so that the database is one file, if its readers leave it soon enough.

@@ -11,8 +11,8 @@ use crate::domain::money::Charge;
 use crate::domain::scratch::Scratch;
 use crate::domain::time::Timestamp;
 use crate::domain::visitor::Erased;
-use crate::domain::webhook::Subscribers;
-use crate::store::{Answer, Enforced, Expired, NewQuestion, Retention, Settings, Speaker, Store};
+use crate::domain::webhook::{Occasion, Subscribers};
+use crate::store::{Answer, Enforced, Expired, NewQuestion, Resume, Retention, Settings, Speaker, Store};
 
 const CHARGE: Charge = Charge { tokens: 10, nanos: 10 };
 const DAY_MS: i64 = 86_400_000;
@@ -39,25 +39,8 @@ fn speak(store: &Store, speaker: &Speaker, word: &str, at: Timestamp) {
         reserved: CHARGE,
     });
     asked.wait().unwrap();
-    let answered = store.finish_answer(
-        Answer {
-            conversation: speaker.conversation,
-            agent: speaker.agent.clone(),
-            question,
-            id: MessageId::new(at),
-            content: format!("an answer about {word}"),
-            status: Status::Complete,
-            finish_reason: FinishReason::Stop,
-            usage: Usage { input_tokens: 5, output_tokens: 5 },
-            model: "m".into(),
-            created_at: at,
-            charged: CHARGE,
-            first_token: None,
-            is_unanswered: false,
-        },
-        Subscribers::default(),
-    );
-    answered.wait().unwrap();
+    let answer = Answer { question, created_at: at, ..answer(speaker, &format!("an answer about {word}")) };
+    store.finish_answer(answer, Subscribers::default()).wait().unwrap();
     let event = NewEvent {
         event_type: EventType::parse("dismiss").unwrap(),
         client_id: None,
@@ -68,7 +51,32 @@ fn speak(store: &Store, speaker: &Speaker, word: &str, at: Timestamp) {
     store.insert_events(speaker.clone(), vec![event], u64::MAX, at).unwrap().wait().unwrap();
 }
 
+fn answer(speaker: &Speaker, content: &str) -> Answer {
+    Answer {
+        conversation: speaker.conversation,
+        agent: speaker.agent.clone(),
+        question: MessageId::new(NOW),
+        id: MessageId::new(NOW),
+        content: content.to_owned(),
+        status: Status::Complete,
+        finish_reason: FinishReason::Stop,
+        usage: Usage { input_tokens: 5, output_tokens: 5 },
+        model: "m".into(),
+        created_at: NOW,
+        charged: CHARGE,
+        asked_on: NOW.day(),
+        reserved: CHARGE,
+        used: CHARGE,
+        first_token: None,
+        is_unanswered: false,
+    }
+}
+
 fn leave(store: &Store, speaker: &Speaker, name: Option<&str>, phone: Option<&str>) {
+    leave_told(store, speaker, name, phone, Subscribers::default());
+}
+
+fn leave_told(store: &Store, speaker: &Speaker, name: Option<&str>, phone: Option<&str>, subscribers: Subscribers) {
     let lead = NewLead {
         email: Email::parse("ann@example.com").unwrap(),
         name: name.map(str::to_owned),
@@ -81,7 +89,7 @@ fn leave(store: &Store, speaker: &Speaker, name: Option<&str>, phone: Option<&st
         source: None,
         page: Page::default(),
     };
-    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead, Subscribers::default(), NOW).wait().unwrap();
+    store.upsert_lead(speaker.clone(), LeadId::new(NOW), lead, subscribers, NOW).wait().unwrap();
 }
 
 /// As the job that feeds the search index does.
@@ -129,7 +137,7 @@ fn of_an_erased_visitor_no_word_is_left_in_any_file() {
     speak(&store, &gone, "zebrafinch", NOW);
     assert!(!holds(&scratch, "zebrafinch").is_empty(), "the test finds it while it is there");
 
-    let erased = store.erase_visitor(gone.visitor).wait().unwrap();
+    let erased = store.erase_visitor(gone.visitor).unwrap();
     assert_eq!(erased, Erased { conversations: 1, messages: 62, events: 31, leads: 1, leads_cleaned: 0 });
     assert_eq!(holds(&scratch, "zebrafinch"), Vec::<String>::new());
     assert!(!holds(&scratch, "bullfinch29").is_empty());
@@ -143,7 +151,7 @@ fn of_an_erased_visitor_no_word_is_left_in_any_file() {
         Ok(connection.execute("insert into message_search (message_search, rank) values ('integrity-check', 0)", [])?)
     });
     consistent.wait().expect("the index holds what it should");
-    assert!(store.erase_visitor(gone.visitor).wait().unwrap().is_nothing());
+    assert!(store.erase_visitor(gone.visitor).unwrap().is_nothing());
 }
 
 #[test]
@@ -154,7 +162,7 @@ fn a_reader_in_the_log_only_delays_its_emptying() {
     let reading = store.0.readers.get().unwrap();
     reading.execute_batch("begin; select count(*) from messages;").unwrap();
     speak(&store, &gone, "zebrafinch", NOW);
-    store.erase_visitor(gone.visitor).wait().unwrap();
+    store.erase_visitor(gone.visitor).unwrap();
     reading.execute_batch("commit").unwrap();
     let end = std::time::Instant::now() + Duration::from_secs(20);
     while !holds(&scratch, "zebrafinch").is_empty() {
@@ -170,7 +178,7 @@ fn what_another_visitor_left_in_a_lead_stays_there() {
     let (ann, mallory) = (speaker(VisitorId::new(), NOW), speaker(VisitorId::new(), NOW));
     leave(&store, &ann, Some("Ann"), None);
     leave(&store, &mallory, Some("Mallory"), Some("666"));
-    let erased = store.erase_visitor(mallory.visitor).wait().unwrap();
+    let erased = store.erase_visitor(mallory.visitor).unwrap();
     assert_eq!((erased.leads, erased.leads_cleaned), (0, 1));
     assert_eq!(leads(&store), [(Some("Ann".into()), None, r#"{"topic":"kites"}"#.into())]);
     assert_eq!(holds(&scratch, "mallory"), Vec::<String>::new(), "nor is it in the history");
@@ -184,15 +192,15 @@ fn a_visitor_is_shown_what_it_left_and_nothing_of_others() {
     speak(&store, &ann, "kites", NOW);
     leave(&store, &ann, Some("Ann"), Some("123"));
     leave(&store, &bob, Some("Bob"), None);
-    let record = store.visitor_record(bob.visitor, 10).unwrap().unwrap();
+    let record = store.visitor_record(bob.visitor, 1 << 20).unwrap().unwrap();
     let shown = serde_json::to_string(&record).unwrap();
     assert!(shown.contains("Bob") && !shown.contains("Ann\"") && !shown.contains("123"), "{shown}");
-    let record = store.visitor_record(ann.visitor, 10).unwrap().unwrap();
+    let record = store.visitor_record(ann.visitor, 1 << 20).unwrap().unwrap();
     assert_eq!(record.conversations.len(), 1);
     assert_eq!((record.conversations[0].messages.len(), record.conversations[0].events.len()), (2, 1));
     let Some(lead) = record.leads.first() else { panic!("no lead") };
     assert_eq!((lead.values.name.as_deref(), lead.values.phone.as_deref()), (Some("Ann"), Some("123")));
-    assert!(store.visitor_record(VisitorId::new(), 10).unwrap().is_none());
+    assert!(store.visitor_record(VisitorId::new(), 1 << 20).unwrap().is_none());
 }
 
 #[test]
@@ -226,10 +234,7 @@ fn what_is_old_goes_in_batches_and_leads_outlive_their_conversation() {
     let mut expired = Expired::default();
     let mut batches = 0;
     loop {
-        let batch = store.delete_expired(retention, NOW).wait().unwrap();
-        if batch == Expired::default() {
-            break;
-        }
+        let Some(batch) = store.delete_expired(retention, NOW).wait().unwrap() else { break };
         batches += 1;
         expired += batch;
     }
@@ -249,4 +254,124 @@ fn what_is_old_goes_in_batches_and_leads_outlive_their_conversation() {
     assert_eq!(holds(&scratch, "zebrafinch"), Vec::<String>::new());
     let _ = store.delete_expired(Retention { leads: days(30), ..retention }, days_ago(-40)).wait().unwrap();
     assert_eq!(leads(&store).len(), 0, "unless they are not to be");
+}
+
+fn told() -> Subscribers {
+    Subscribers::new([("crm".to_owned(), Occasion::ALL.to_vec())])
+}
+
+#[test]
+fn what_webhooks_are_told_of_a_lead_is_erased_with_each_who_left_it() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let (ann, bob) = (speaker(VisitorId::new(), NOW), speaker(VisitorId::new(), NOW));
+    leave_told(&store, &ann, Some("Zebrafinch"), None, told());
+    leave_told(&store, &bob, None, Some("555"), told());
+    assert!(!holds(&scratch, "zebrafinch").is_empty());
+    store.erase_visitor(ann.visitor).unwrap();
+    assert_eq!(holds(&scratch, "zebrafinch"), Vec::<String>::new(), "nor in what was told of Bob's change");
+    assert_eq!(leads(&store), [(None, Some("555".into()), "{}".into())]);
+    store.erase_visitor(bob.visitor).unwrap();
+    assert_eq!(leads(&store).len(), 0, "what Bob left is still known as his");
+}
+
+#[test]
+fn a_stranger_who_is_forgotten_takes_nobody_the_right_to_be_forgotten_too() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let [ann, mallory, cem] = [0; 3].map(|_| speaker(VisitorId::new(), NOW));
+    leave(&store, &ann, Some("Ann"), None);
+    leave(&store, &mallory, Some("Mallory"), None);
+    leave(&store, &cem, None, Some("777"));
+    store.erase_visitor(mallory.visitor).unwrap();
+    let left = |speaker: &Speaker| store.visitor_record(speaker.visitor, 1 << 20).unwrap().unwrap().leads;
+    assert_eq!(left(&ann)[0].values.name.as_deref(), Some("Ann"));
+    assert_eq!(left(&cem)[0].values.phone.as_deref(), Some("777"));
+    assert_eq!(left(&cem)[0].values.name, None);
+    store.erase_visitor(ann.visitor).unwrap();
+    assert_eq!(leads(&store)[0].1.as_deref(), Some("777"));
+    assert_eq!(leads(&store)[0].0, None);
+    store.erase_visitor(cem.visitor).unwrap();
+    assert_eq!(leads(&store).len(), 0);
+}
+
+#[test]
+fn an_answer_to_what_was_erased_is_paid_for_and_not_stored() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let gone = speaker(VisitorId::new(), NOW);
+    let reserved = Charge { tokens: 1000, nanos: 9000 };
+    let id = MessageId::new(NOW);
+    let question = NewQuestion {
+        speaker: gone.clone(),
+        id,
+        content: "zebrafinch".into(),
+        client_message_id: None,
+        page: Page::default(),
+        created_at: NOW,
+        reserved,
+    };
+    store.insert_question(question).wait().unwrap();
+    store.erase_visitor(gone.visitor).unwrap();
+    let answer =
+        Answer { question: id, reserved, used: Charge { tokens: 30, nanos: 40 }, ..answer(&gone, "zebrafinch") };
+    store.finish_answer(answer, told()).wait().unwrap();
+    assert_eq!(holds(&scratch, "zebrafinch"), Vec::<String>::new());
+    let charged = store.charged_in(crate::domain::time::Period::of_day(NOW.day())).unwrap();
+    assert_eq!(charged[0].1, Charge { tokens: 30, nanos: 40 });
+}
+
+#[test]
+fn a_visitor_whose_conversations_are_gone_still_finds_its_lead() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let ann = speaker(VisitorId::new(), NOW);
+    speak(&store, &ann, "kites", NOW);
+    leave(&store, &ann, Some("Ann"), None);
+    assert!(store.delete_conversation(ann.conversation).unwrap());
+    assert_eq!(store.resume(&ann.agent, ann.visitor, NOW).unwrap(), Resume::NoConversation);
+    assert_eq!(store.visitor_record(ann.visitor, 1 << 20).unwrap().unwrap().leads.len(), 1);
+    store.erase_visitor(ann.visitor).unwrap();
+    assert_eq!(store.resume(&ann.agent, ann.visitor, NOW).unwrap(), Resume::UnknownVisitor);
+}
+
+#[test]
+fn what_is_shown_of_a_visitor_has_a_limit_and_says_so() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let ann = speaker(VisitorId::new(), NOW);
+    for _ in 0..20 {
+        speak(&store, &ann, &"kites ".repeat(50), NOW);
+    }
+    let record = |bytes_max| store.visitor_record(ann.visitor, bytes_max).unwrap().unwrap();
+    let all = record(1 << 20);
+    assert!(all.is_whole);
+    let some = record(5000);
+    let shown = some.conversations[0].messages.len();
+    assert!(!some.is_whole && (1..40).contains(&shown), "{shown}");
+    assert_eq!(all.conversations[0].messages.len(), 40);
+}
+
+#[test]
+fn the_index_is_tidied_to_its_end_and_finds_what_is_there() {
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    let (gone, stays) = (speaker(VisitorId::new(), NOW), speaker(VisitorId::new(), NOW));
+    for n in 0..60 {
+        speak(&store, &gone, &format!("zebrafinch{n}"), NOW);
+        speak(&store, &stays, &format!("bullfinch{n}"), NOW);
+        store.catch_up().unwrap();
+    }
+    store.erase_visitor(gone.visitor).unwrap();
+    let mut is_first = true;
+    let parts = (1..1000).find(|_| store.tidy_search(std::mem::take(&mut is_first)).wait().unwrap());
+    assert!(parts.is_some(), "it never ends");
+    let found = |word: &str| {
+        let word = word.to_owned();
+        let count = store.read(move |connection| {
+            Ok(connection.query_row("select count(*) from message_search(?1)", [word], |row| row.get::<_, i64>(0))?)
+        });
+        count.unwrap()
+    };
+    assert_eq!((found("bullfinch59"), found("zebrafinch59")), (2, 0));
 }

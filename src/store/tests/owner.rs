@@ -85,7 +85,7 @@ fn a_row_that_takes_the_number_of_a_deleted_one_is_counted_and_found_too() {
     let last = talk(&store, "demo", NOW, "two", "dos");
     store.insert_events(last.clone(), vec![event(None)], 10_000, NOW).unwrap().wait().unwrap();
     catch_up(&store);
-    assert!(store.delete_conversation(last.conversation).wait().unwrap());
+    assert!(store.delete_conversation(last.conversation).unwrap());
     let next = talk(&store, "demo", NOW, "three", "tres");
     store.insert_events(next, vec![event(None)], 10_000, NOW).unwrap().wait().unwrap();
     catch_up(&store);
@@ -101,9 +101,9 @@ fn deleting_leaves_the_search_index_whole_whatever_was_in_it() {
     let old = talk(&store, "demo", NOW, "alpha", "beta");
     catch_up(&store);
     let new = talk(&store, "demo", NOW, "gamma", "delta");
-    assert!(store.delete_conversation(old.conversation).wait().unwrap());
-    assert!(store.delete_conversation(new.conversation).wait().unwrap());
-    assert!(!store.delete_conversation(new.conversation).wait().unwrap(), "it is gone");
+    assert!(store.delete_conversation(old.conversation).unwrap());
+    assert!(store.delete_conversation(new.conversation).unwrap());
+    assert!(!store.delete_conversation(new.conversation).unwrap(), "it is gone");
     execute(&store, "insert into message_search (message_search, rank) values ('integrity-check', 1)");
     talk(&store, "demo", NOW, "alpha", "omega");
     catch_up(&store);
