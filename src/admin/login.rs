@@ -8,7 +8,7 @@ use askama::Template;
 use rouille::{Request as Http, Response};
 
 use super::session::{LIFETIME, Session, no_cookie};
-use super::{Admin, Ctx, Form, Outcome, Refusal, Reply, page, password, routes, secure};
+use super::{Admin, Ctx, Form, Outcome, Refusal, Reply, page, password, public, routes, secure};
 use crate::clock;
 use crate::config::Config;
 use crate::http::{Permit, Request, Rest, address_key};
@@ -94,7 +94,7 @@ struct Attempt {
 impl Attempt {
     fn begin(admin: &Arc<Admin>, config: &Config, request: &Request) -> Result<Self, Refusal> {
         let http = &request.http;
-        secure::check_origin(http, config.public_url.as_ref())?;
+        secure::check_origin(http, public(config))?;
         let form = Form::of_body(request)?;
         let permit = admin.hashing.try_take().ok_or(Refusal::Limited { wait: HASHING_WAIT })?;
         let client = http.remote_addr().ip();
@@ -109,7 +109,7 @@ impl Attempt {
         Ok(Self {
             admin: admin.clone(),
             client,
-            is_tls: secure::is_tls(http, config.public_url.as_ref()),
+            is_tls: secure::is_tls(http, public(config)),
             password: form.text("password").to_owned(),
             next: safe(form.text("next")).to_owned(),
             _permit: permit,

@@ -35,6 +35,7 @@ use rouille::Response;
 use crate::clock;
 use crate::config::Config;
 use crate::domain::id;
+use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
 use crate::export::ExportError;
 use crate::http::{Permits, Request, Responder, Rest};
@@ -89,7 +90,7 @@ impl Admin {
 pub(crate) fn exposure(config: &Config) -> Option<String> {
     let listen = config.admin_listen.unwrap_or(config.http.listen);
     let is_public_tls = config.public_url.as_ref().is_some_and(|public| public.as_str().starts_with("https://"));
-    let has_tls = is_public_tls && !config.http.trusted_proxies.is_empty();
+    let has_tls = !config.http.trusted_proxies.is_empty() && (is_public_tls || config.admin_listen.is_some());
     (!listen.ip().to_canonical().is_loopback() && !has_tls).then(|| {
         format!(
             "the admin page is served on {listen}, beyond this machine, and without TLS anybody on the way can read its \
@@ -97,6 +98,11 @@ pub(crate) fn exposure(config: &Config) -> Option<String> {
              listen = \"127.0.0.1:8081\" under [admin] and come by a tunnel"
         )
     })
+}
+
+/// The origin by which the page is reached, if that is known: an address of its own has none.
+fn public(config: &Config) -> Option<&Origin> {
+    config.public_url.as_ref().filter(|_| config.admin_listen.is_none())
 }
 
 /// Whether the request is for this room.
@@ -165,8 +171,11 @@ pub(crate) fn handle_alone(
         return handle(admin, config, request, responder);
     }
     let reply = Reply { responder, received: request.received, method: request.http.method().to_owned() };
-    let is_front_door = admin.is_on() && path(&request.http) == "/";
-    reply.send("/", if is_front_door { Ok(page::see_other(ROOT)) } else { Err(Refusal::NotFound) });
+    let response = match (admin.is_on(), path(&request.http)) {
+        (true, "/") => page::see_other(ROOT),
+        _ => Response::text("There is nothing here.\n").with_status_code(404),
+    };
+    reply.send("/", Ok(response));
     None
 }
 
@@ -176,7 +185,7 @@ fn answer(admin: &Admin, config: &Config, request: &Request, parts: &[&str]) -> 
     if let Some(file) = style::find(parts) {
         return if is_post { Err(Refusal::Method { allow: "GET, HEAD" }) } else { Ok(file.into()) };
     }
-    let public = config.public_url.as_ref();
+    let public = public(config);
     if is_post {
         secure::check_origin(http, public)?;
     }

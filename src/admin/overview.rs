@@ -62,7 +62,8 @@ pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let asked = ctx.query.text("days").parse().ok();
     let days = asked.filter(|days| DAYS.contains(days)).unwrap_or(DAYS_DEFAULT);
     let overview = ctx.admin.store.overview(agent.as_ref(), ctx.now.day(), days)?;
-    let choices = DAYS.map(|choice| (choice, ctx.query.with(&[("days", &choice.to_string())]), choice == days));
+    let choices =
+        DAYS.map(|choice| (choice, ctx.query.with(&[("days", &choice.to_string()), ("done", "")]), choice == days));
     let date = |row: Option<&DayRow>| row.map(|row| show::date(row.day)).unwrap_or_default();
     let agent_id = agent.as_ref().map_or("", |agent| agent.as_str());
     page::html(&Page {
@@ -77,7 +78,7 @@ pub(super) fn show(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
         spending: spending::of(ctx, agent.as_ref())?,
         refused: refused::of(ctx, &overview),
         unanswered: &overview.unanswered[..overview.unanswered.len().min(UNANSWERED)],
-        all_unanswered: ctx.query.with(&[("unanswered", "1"), ("days", ""), ("agent", agent_id)]),
+        all_unanswered: ctx.query.with(&[("unanswered", "1"), ("days", ""), ("done", ""), ("agent", agent_id)]),
         overview: &overview,
     })
 }
