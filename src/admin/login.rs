@@ -96,7 +96,6 @@ impl Attempt {
         let http = &request.http;
         secure::check_origin(http, public(config))?;
         let form = Form::of_body(request)?;
-        let permit = admin.hashing.try_take().ok_or(Refusal::Limited { wait: HASHING_WAIT })?;
         let client = http.remote_addr().ip();
         let now = clock::monotonic();
         if let Verdict::Refused { wait } = admin.failed_by_address.check(&address_key(client), now) {
@@ -106,6 +105,12 @@ impl Attempt {
             admin.failed_by_address.give_back(&address_key(client));
             return Err(Refusal::Limited { wait });
         }
+        // Last, so that who may not try keeps nobody from it.
+        let Some(permit) = admin.hashing.try_take() else {
+            admin.failed_by_address.give_back(&address_key(client));
+            admin.failed.give_back(&ALL);
+            return Err(Refusal::Limited { wait: HASHING_WAIT });
+        };
         Ok(Self {
             admin: admin.clone(),
             client,

@@ -53,7 +53,8 @@ pub(crate) const ROOT: &str = "/admin";
 /// Attempts to log in that fail: of one address, and in all.
 const LOGIN_WINDOW: Duration = Duration::from_mins(5);
 const LOGINS_PER_ADDRESS: u32 = 5;
-const LOGINS: u32 = 20;
+/// From all addresses: so many that a few strangers cannot keep the owner out.
+const LOGINS: u32 = 200;
 /// Addresses that are remembered at once.
 const ADDRESSES_MAX: usize = 10_000;
 

@@ -88,7 +88,10 @@ pub(super) fn find(http: &Request, is_tls: bool, store: &Store, now: Timestamp) 
         return Ok(None);
     };
     if now.since(seen_at) > NOTED {
-        store.see_admin_session(session.hash(), now).wait()?;
+        // A disk that is full must not keep the owner out: without the note the session ends earlier, no more.
+        if let Err(error) = store.see_admin_session(session.hash(), now).wait() {
+            tracing::warn!(%error, "admin page: that the session goes on cannot be noted");
+        }
     }
     Ok(Some(session))
 }

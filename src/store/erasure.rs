@@ -141,6 +141,11 @@ pub(super) fn delete_conversation(connection: &Connection, conversation: Convers
     let Some(visitor) = visitor else {
         return Ok(false);
     };
+    forget_if_nothing_is_left(connection, visitor)?;
+    Ok(true)
+}
+
+pub(super) fn forget_if_nothing_is_left(connection: &Connection, visitor: [u8; 16]) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "delete from visitors where id = ?1
@@ -149,7 +154,7 @@ pub(super) fn delete_conversation(connection: &Connection, conversation: Convers
              and not exists (select 1 from lead_history where visitor_id = ?1)",
         )?
         .execute([visitor])?;
-    Ok(true)
+    Ok(())
 }
 
 #[cfg(test)]

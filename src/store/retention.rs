@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::erasure::{MESSAGES_MAX, Taken, delete_conversation, shrink};
-use super::{Commit, Store, StoreError, message_search};
-use crate::domain::id::ConversationId;
+use super::erasure::{MESSAGES_MAX, Taken, delete_conversation, forget_if_nothing_is_left, shrink};
+use super::{Commit, Store, StoreError, leads, message_search};
+use crate::domain::id::{ConversationId, LeadId};
 use crate::domain::time::Timestamp;
 
 /// How long what is stored is kept. None: for ever.
@@ -44,6 +44,7 @@ pub(crate) struct Enforced {
 
 /// Rows of one commit: some milliseconds, for which others wait.
 const ROWS_MAX: u32 = 200;
+const LEADS_MAX: u32 = 20;
 
 impl Store {
     /// One batch, and what it took away; none: nothing is left to be deleted.
@@ -137,14 +138,16 @@ fn expire_events(connection: &Connection, before_ms: i64) -> Result<u64, StoreEr
 }
 
 fn expire_leads(connection: &Connection, before_ms: i64) -> Result<u64, StoreError> {
-    connection
-        .prepare_cached(
-            "delete from webhook_deliveries
-             where lead_id in (select id from leads where updated_at_ms < ?1 limit ?2)",
-        )?
-        .execute(params![before_ms, ROWS_MAX])?;
-    let deleted = connection
-        .prepare_cached("delete from leads where id in (select id from leads where updated_at_ms < ?1 limit ?2)")?
-        .execute(params![before_ms, ROWS_MAX])?;
-    Ok(deleted as u64)
+    let mut statement = connection.prepare_cached("select id from leads where updated_at_ms < ?1 limit ?2")?;
+    let ids = statement.query_map(params![before_ms, LEADS_MAX], |row| Ok(LeadId::from_bytes(row.get(0)?)))?;
+    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    for id in &ids {
+        let makers = leads::steps(connection, *id)?.into_iter().filter_map(|step| step.visitor);
+        connection.prepare_cached("delete from webhook_deliveries where lead_id = ?1")?.execute([id.as_bytes()])?;
+        connection.prepare_cached("delete from leads where id = ?1")?.execute([id.as_bytes()])?;
+        for visitor in makers {
+            forget_if_nothing_is_left(connection, *visitor.as_bytes())?;
+        }
+    }
+    Ok(ids.len() as u64)
 }

@@ -160,7 +160,10 @@ fn spending_is_shown_against_its_ceilings() {
     site.model.will_report(150, 50);
     site.init("demo").ask("How much?");
     let page = owner.page("/admin");
-    assert!(page.contains("200") && page.contains("of 2,000") && page.contains("10 %"), "{page}");
+    assert!(
+        page.contains("200 <span class=\"soft\">of 2,000") && page.contains("class=\"fill\" width=\"10\""),
+        "{page}"
+    );
     assert!(page.contains("0.20 EUR") && page.contains("of 500.00 EUR") && page.contains("All together"), "{page}");
 }
 

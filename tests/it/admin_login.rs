@@ -142,8 +142,8 @@ fn who_guesses_must_wait_and_so_must_a_second_browser_of_the_same_address() {
     };
     let elsewhere = Connection::open_from([127, 0, 0, 9].into(), site.address()).call(&request());
     assert_eq!(elsewhere.status, 303);
-    // All together have twenty.
-    for n in 0..15_u8 {
+    // All together have two hundred.
+    for n in 0..195_u8 {
         let wrong = Request::new("POST", "/admin/login")
             .header("Content-Type", "application/x-www-form-urlencoded")
             .body("password=wrong");
