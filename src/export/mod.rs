@@ -31,7 +31,7 @@ pub(crate) enum ExportError {
     Write(#[from] io::Error),
 }
 
-pub(crate) const LEAD_COLUMNS: [&str; 18] = [
+pub(crate) const LEAD_COLUMNS: [&str; 19] = [
     "id",
     "agent_id",
     "created_at",
@@ -50,6 +50,7 @@ pub(crate) const LEAD_COLUMNS: [&str; 18] = [
     "page_url",
     "page_title",
     "conversation_id",
+    "visitor_id",
 ];
 
 pub(crate) const CONVERSATION_COLUMNS: [&str; 12] = [
@@ -93,6 +94,7 @@ pub(crate) fn lead_cells(lead: &LeadRow) -> [String; LEAD_COLUMNS.len()] {
         or_empty(&lead.page_url),
         or_empty(&lead.page_title),
         or_empty(&lead.conversation_id),
+        or_empty(&lead.visitor_id),
     ]
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::filter::{Period, Query};
 use super::{Commit, Store, StoreError};
-use crate::domain::id::{AgentId, ConversationId, LeadId};
+use crate::domain::id::{AgentId, ConversationId, LeadId, VisitorId};
 use crate::domain::lead::LeadStatus;
 use crate::domain::time::Timestamp;
 
@@ -51,6 +51,8 @@ pub(crate) struct LeadRow {
     pub(crate) page_referrer: Option<String>,
     /// None: it was deleted.
     pub(crate) conversation_id: Option<ConversationId>,
+    /// Who left it last.
+    pub(crate) visitor_id: Option<VisitorId>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
 }
@@ -58,7 +60,8 @@ pub(crate) struct LeadRow {
 macro_rules! lead_columns {
     () => {
         "select id, agent_id, email, name, phone, company, message, fields, status, note, consent, consent_version,
-                source, page_url, page_title, page_referrer, conversation_id, created_at_ms, updated_at_ms
+                source, page_url, page_title, page_referrer, conversation_id, created_at_ms, updated_at_ms,
+                visitor_id
          from leads where "
     };
 }
@@ -166,6 +169,7 @@ fn lead(row: &Row<'_>) -> rusqlite::Result<LeadRow> {
         page_title: row.get(14)?,
         page_referrer: row.get(15)?,
         conversation_id: conversation.map(ConversationId::from_bytes),
+        visitor_id: row.get::<_, Option<[u8; 16]>>(19)?.map(VisitorId::from_bytes),
         created_at: Timestamp::from_ms(row.get(17)?),
         updated_at: Timestamp::from_ms(row.get(18)?),
     })

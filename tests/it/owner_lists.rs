@@ -117,7 +117,7 @@ fn the_columns_of_an_export_stay_as_they_are() {
     assert_eq!(
         first_line("leads"),
         "id,agent_id,created_at,updated_at,status,email,name,phone,company,message,note,fields,consent,\
-         consent_version,source,page_url,page_title,conversation_id"
+         consent_version,source,page_url,page_title,conversation_id,visitor_id"
     );
     assert_eq!(
         first_line("conversations"),
