@@ -24,6 +24,8 @@ struct List<'a> {
     /// The address of the next page, and of the first if this is another.
     older: Option<String>,
     newest: Option<String>,
+    /// The filter, for the export of the same conversations.
+    export: String,
 }
 
 struct Row {
@@ -40,13 +42,7 @@ struct Row {
 
 pub(super) fn list(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     let query = &ctx.query;
-    let filter = ConversationFilter {
-        agent: filter::agent(query),
-        period: filter::period(query),
-        unanswered: query.is_checked("unanswered"),
-        with_lead: query.is_checked("lead"),
-        search: query.some("q").map(str::to_owned),
-    };
+    let filter = filter(ctx);
     let after = query.some("after").and_then(ConversationKey::parse);
     let found = ctx.admin.store.conversations(&filter, after, ROWS)?;
     page::html(&List {
@@ -60,7 +56,19 @@ pub(super) fn list(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
         rows: found.rows.into_iter().map(|row| shown(ctx, row)).collect(),
         older: found.next.map(|key| query.with(&[("after", &key.to_string()), ("done", "")])),
         newest: after.map(|_| query.with(&[("after", ""), ("done", "")])),
+        export: query.with(&[("after", ""), ("done", "")]),
     })
+}
+
+pub(super) fn filter(ctx: &Ctx<'_>) -> ConversationFilter {
+    let query = &ctx.query;
+    ConversationFilter {
+        agent: filter::agent(query),
+        period: filter::period(query),
+        unanswered: query.is_checked("unanswered"),
+        with_lead: query.is_checked("lead"),
+        search: query.some("q").map(str::to_owned),
+    }
 }
 
 fn shown(ctx: &Ctx<'_>, row: ConversationRow) -> Row {

@@ -1,21 +1,13 @@
 //! The list of leads, and each of them with what the owner writes on it.
 
-use std::io::Write;
-use std::time::Duration;
-
 use askama::Template;
-use rouille::Response;
 
 use super::filter::{self, Agents, ROWS};
 use super::page::{self, Inside, Section};
 use super::{Ctx, Outcome, Refusal, show};
 use crate::domain::id::LeadId;
 use crate::domain::lead::{LeadStatus, NOTE_CHARS_MAX};
-use crate::export::{self, Format};
 use crate::store::{LeadFilter, LeadRow};
-
-/// How long to wait for another export to end.
-const EXPORT_WAIT: Duration = Duration::from_secs(10);
 
 /// A status to choose.
 struct StatusChoice {
@@ -54,7 +46,7 @@ struct Row {
     status: &'static str,
 }
 
-fn filter(ctx: &Ctx<'_>) -> LeadFilter {
+pub(super) fn filter(ctx: &Ctx<'_>) -> LeadFilter {
     let query = &ctx.query;
     LeadFilter {
         agent: filter::agent(query),
@@ -166,23 +158,7 @@ pub(super) fn save(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
 }
 
 /// All leads that the filter lets through, in the format that the address names.
-pub(super) fn export(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
-    let (format, media_type, name) = match ctx.parts {
-        [_, "export.csv"] => (Format::Csv, "text/csv; charset=utf-8", "leads.csv"),
-        _ => (Format::JsonLines, "application/x-ndjson", "leads.jsonl"),
-    };
-    let permit = ctx.admin.exporting.try_take().ok_or(Refusal::Limited { wait: EXPORT_WAIT })?;
-    let (store, filter) = (ctx.admin.store.clone(), filter(ctx));
-    let body = move |out: &mut dyn Write| {
-        let _permit = permit;
-        export::leads(&store, &filter, u64::MAX, format, out, |_| {})
-    };
-    let head = Response::from_data(media_type, Vec::new())
-        .with_additional_header("Content-Disposition", format!("attachment; filename=\"{name}\""));
-    Ok(Outcome::Download(head, Box::new(body)))
-}
 
-/// The one that the address names.
 fn id(ctx: &Ctx<'_>) -> Result<LeadId, Refusal> {
     ctx.parts.get(1).and_then(|text| LeadId::parse(text)).ok_or(Refusal::NotFound)
 }

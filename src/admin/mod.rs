@@ -8,6 +8,7 @@
 mod chart;
 mod conversations;
 mod download;
+mod exports;
 mod filter;
 mod form;
 mod leads;

@@ -1,6 +1,6 @@
 //! Every page, in one column.
 
-use super::{Ctx, Outcome, Refusal, conversations, leads, login, overview, retention, spending, webhooks};
+use super::{Ctx, Outcome, Refusal, conversations, exports, leads, login, overview, retention, spending, webhooks};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, Refusal>;
 
@@ -29,12 +29,15 @@ fn route(parts: &[&str]) -> Option<Route> {
         ["agents", _, "pause"] => post("/admin/agents/ID/pause", spending::pause),
         ["agents", _, "resume"] => post("/admin/agents/ID/resume", spending::resume),
         ["conversations"] => get("/admin/conversations", conversations::list),
+        ["conversations", "export.csv" | "export.jsonl"] => {
+            get("/admin/conversations/export", exports::of_conversations)
+        }
         ["conversations", _] => get("/admin/conversations/ID", conversations::one),
         ["conversations", _, "delete"] => {
             both("/admin/conversations/ID/delete", conversations::confirm, conversations::delete)
         }
         ["leads"] => get("/admin/leads", leads::list),
-        ["leads", "export.csv" | "export.jsonl"] => get("/admin/leads/export", leads::export),
+        ["leads", "export.csv" | "export.jsonl"] => get("/admin/leads/export", exports::of_leads),
         ["leads", _] => both("/admin/leads/ID", leads::one, leads::save),
         ["webhooks"] => get("/admin/webhooks", webhooks::list),
         ["webhooks", "replay"] => post("/admin/webhooks/replay", webhooks::replay_all),

@@ -197,6 +197,8 @@ fn leads_are_exported_as_they_are_filtered_and_safe_to_open() {
     let lead: serde_json::Value = serde_json::from_str(json.trim_end()).expect("one object");
     assert_eq!(lead["email"], "ann@example.com");
     assert_eq!(owner.send("HEAD", "/admin/leads/export.csv", None).status, 200);
+    let said = owner.get("/admin/conversations/export.csv").text();
+    assert!(said.starts_with("\"id\",\"agent_id\",\"began_at\""), "{said}");
     assert_eq!(Owner::at(site.address()).get("/admin/leads/export.csv").status, 303, "not for strangers");
 }
 
