@@ -157,8 +157,6 @@ pub(super) fn save(ctx: &Ctx<'_>) -> Result<Outcome, Refusal> {
     Ok(page::see_other(&format!("/admin/leads/{id}?done=saved")).into())
 }
 
-/// All leads that the filter lets through, in the format that the address names.
-
 fn id(ctx: &Ctx<'_>) -> Result<LeadId, Refusal> {
     ctx.parts.get(1).and_then(|text| LeadId::parse(text)).ok_or(Refusal::NotFound)
 }

@@ -233,8 +233,7 @@ fn what_is_old_goes_in_batches_and_leads_outlive_their_conversation() {
     let retention = Retention { conversations: days(90), events: days(30), leads: None };
     let mut expired = Expired::default();
     let mut batches = 0;
-    loop {
-        let Some(batch) = store.delete_expired(retention, NOW).wait().unwrap() else { break };
+    while let Some(batch) = store.delete_expired(retention, NOW).wait().unwrap() {
         batches += 1;
         expired += batch;
     }
