@@ -168,6 +168,7 @@ fn bind_admin(listen: SocketAddr, http: &http::Settings) -> Result<Front, StartE
         listen,
         workers: ADMIN_WORKERS,
         generations: ADMIN_RESTS,
+        commits: 0,
         connections_max: ADMIN_CONNECTIONS,
         connections_per_address_max: ADMIN_CONNECTIONS,
         ..http.clone()

@@ -131,6 +131,7 @@ fn list(options: &Options, dead_only: bool, limit: u32, format: Format) -> Resul
             let rows: Vec<_> = deliveries.iter().map(row).collect();
             say(format_args!("{}", serde_json::to_string_pretty(&rows).map_err(|error| fail(&error))?));
         }
+        Format::Table if deliveries.is_empty() => say(format_args!("No deliveries.")),
         Format::Table => {
             table(&deliveries);
             if dead > 0 {
