@@ -10,7 +10,7 @@ use super::day_counts::{mark, set_mark};
 use crate::domain::id::ConversationId;
 
 /// Messages with the words that are looked at, the newest ones: a bound on what a search for a common word costs.
-pub(super) const MATCHES_MAX: u32 = 10_000;
+pub(super) const MATCHES_MAX: u32 = 5_000;
 /// Words that are searched for; more narrow nothing down.
 const WORDS_MAX: usize = 16;
 /// Of a shorter word the beginning alone would find too much.
