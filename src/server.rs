@@ -245,8 +245,11 @@ fn reload_into(app: &App, sender: &Sender, reload: &Reload) {
     };
     let old = app.snapshot.read().clone();
     let admin_moved = config.admin_listen != old.config.admin_listen;
-    if config.http != old.config.http || config.storage != old.config.storage || admin_moved {
-        tracing::warn!("[server], [admin] and [storage] are read at start only: restart for what was changed there");
+    let log_changed = config.log != old.config.log;
+    if config.http != old.config.http || config.storage != old.config.storage || admin_moved || log_changed {
+        tracing::warn!(
+            "[server], [admin], [log] and [storage] are read at start only: restart for what was changed there"
+        );
     }
     for warning in &config.warnings {
         tracing::warn!("{warning}");

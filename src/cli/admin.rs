@@ -8,7 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Options, USAGE, complain, fail, load, say};
+use super::{Options, USAGE, complain, fail, load_without_secrets, say};
 use crate::admin::{self, PasswordError};
 use crate::clock;
 use crate::config::Config;
@@ -34,7 +34,7 @@ pub(super) fn run(options: &Options, command: &Command) -> ExitCode {
 }
 
 fn set_password(options: &Options) -> Result<(), ExitCode> {
-    let config = load(options)?;
+    let config = load_without_secrets(options)?;
     let password = read_password().map_err(|error| fail(&error))?;
     let hash = admin::hash_password(&password).map_err(|error| match error {
         PasswordError::Hash(_) => fail(&error),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Options, complain, fail, load};
+use super::{Options, complain, fail, load_without_secrets};
 use crate::clock;
 use crate::domain::id::AgentId;
 use crate::domain::time::Timestamp;
@@ -100,7 +100,7 @@ pub(super) struct ExportAs {
 
 /// The database, which a server may be using.
 pub(super) fn open(options: &Options) -> Result<Store, ExitCode> {
-    let config = load(options)?;
+    let config = load_without_secrets(options)?;
     Store::open_beside(&config.storage).map_err(|error| fail(&error))
 }
 

@@ -131,17 +131,29 @@ pub(crate) fn main() -> ExitCode {
 
 impl Options {
     fn load(&self) -> Result<Config, Complaints> {
-        let overrides = Overrides { listen: self.listen, data: self.data.clone(), log: self.log.clone() };
+        self.load_with(false)
+    }
+
+    fn load_with(&self, without_secrets: bool) -> Result<Config, Complaints> {
+        let overrides =
+            Overrides { listen: self.listen, data: self.data.clone(), log: self.log.clone(), without_secrets };
         config::load(&self.config, &overrides, &|name| std::env::var(name).ok())
     }
 }
 
 /// The configuration, or its complaints on standard error and the exit code.
 fn load(options: &Options) -> Result<Config, ExitCode> {
-    options.load().map_err(|complaints| {
-        complain(format_args!("{complaints}"));
-        ExitCode::from(USAGE)
-    })
+    options.load().map_err(told)
+}
+
+/// The same for commands that need no secret: whoever pauses an agent in a hurry has not the server's keys at hand.
+fn load_without_secrets(options: &Options) -> Result<Config, ExitCode> {
+    options.load_with(true).map_err(told)
+}
+
+fn told(complaints: Complaints) -> ExitCode {
+    complain(format_args!("{complaints}"));
+    ExitCode::from(USAGE)
 }
 
 /// The server's database, for a command that works beside the server.

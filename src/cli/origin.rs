@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, USAGE, agent, fail, load, say};
+use super::{Options, USAGE, agent, fail, load_without_secrets, say};
 use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::domain::origin::{Origin, Received};
@@ -15,7 +15,7 @@ pub(super) fn run(options: &Options, agent_id: &str, url: &str) -> ExitCode {
 }
 
 fn answer(options: &Options, agent_id: &str, url: &str) -> Result<ExitCode, ExitCode> {
-    let config = load(options)?;
+    let config = load_without_secrets(options)?;
     let agent = agent(&config, agent_id)?;
     let origin = Origin::of_url(url).map_err(|error| {
         fail(&format!("\"{url}\" {error}"));

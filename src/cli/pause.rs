@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, agent, fail, load, say, store};
+use super::{Options, agent, fail, load_without_secrets, say, store};
 use crate::clock;
 
 #[derive(Clone, Copy)]
@@ -19,7 +19,7 @@ pub(super) fn run(options: &Options, agent_id: &str, switch: Switch) -> ExitCode
 }
 
 fn turn(options: &Options, agent_id: &str, switch: Switch) -> Result<(), ExitCode> {
-    let config = load(options)?;
+    let config = load_without_secrets(options)?;
     let id = agent(&config, agent_id)?.id();
     let store = store(&config)?;
     let changed = match switch {

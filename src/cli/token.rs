@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::{Options, agent, complain, fail, jwt_secret, load, say};
+use super::{Options, agent, complain, fail, jwt_secret, load_without_secrets, say};
 use crate::clock;
 use crate::config;
 use crate::domain::id::{ConversationId, VisitorId};
@@ -16,7 +16,7 @@ pub(super) fn run(options: &Options, agent_id: &str) -> ExitCode {
 }
 
 fn print(options: &Options, agent_id: &str) -> Result<(), ExitCode> {
-    let config = load(options)?;
+    let config = load_without_secrets(options)?;
     let agent = agent(&config, agent_id)?;
     let folder = &config.storage.folder;
     // A key that is made here would sign tokens that no server takes.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::{Options, USAGE, complain, fail, load, say};
+use super::{Options, USAGE, complain, fail, load, load_without_secrets, say};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::id::{DeliveryId, OccurrenceId};
@@ -122,7 +122,7 @@ struct Row<'a> {
 }
 
 fn list(options: &Options, dead_only: bool, limit: u32, format: Format) -> Result<ExitCode, ExitCode> {
-    let store = open(&load(options)?)?;
+    let store = open(&load_without_secrets(options)?)?;
     let deliveries = store.webhook_deliveries(dead_only, limit).map_err(|error| fail(&error))?;
     let dead = store.dead_deliveries().map_err(|error| fail(&error))?;
     store.close();
@@ -186,7 +186,7 @@ fn replay(options: &Options, id: Option<&str>) -> Result<ExitCode, ExitCode> {
         complain(format_args!("widgetd: {text:?} is no id of a delivery; `widgetd webhook list --dead` shows them"));
         ExitCode::from(USAGE)
     })?;
-    let store = open(&load(options)?)?;
+    let store = open(&load_without_secrets(options)?)?;
     let replayed = match id {
         Some(id) => store.replay_delivery(id).wait(),
         None => store.replay_dead_deliveries().wait().map(|count| {

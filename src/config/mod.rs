@@ -113,6 +113,9 @@ pub(crate) struct Overrides {
     pub(crate) data: Option<PathBuf>,
     /// A level, a format, or both with a comma between; not checked yet.
     pub(crate) log: Option<String>,
+    /// For a command that asks no model and posts nothing: no variable and no file of a secret is read, and something else
+    /// stands in its place. So the shell of an operator need not have the server's keys.
+    pub(crate) without_secrets: bool,
 }
 
 /// Reads and checks the file at `path`. `env` gives variables of the process: models' keys come from there.

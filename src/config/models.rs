@@ -209,7 +209,7 @@ fn read_headers(value: &Value, has_key: bool, surroundings: &Surroundings) -> Ve
             continue;
         }
         let text = value.parse(|text| match text.strip_prefix("env:") {
-            Some(name) => credential::read_variable(name, surroundings.env),
+            Some(name) => credential::read_variable(name, surroundings),
             None if leak::kind_of_key(text).is_some() => {
                 Err("seems to hold a secret key; put it in a variable and write \"env:NAME\"")
             }

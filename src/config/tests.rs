@@ -242,11 +242,24 @@ fn a_key_that_stands_twice_is_a_fault_of_syntax() {
 }
 
 #[test]
+fn a_command_that_needs_no_secret_asks_for_none() {
+    let text = format!(
+        "[[model]]\nname = \"m\"\nurl = \"https://m.example/v1\"\nmodel = \"x\"\nkey_env = \"NOT_SET\"\n\
+         headers = {{ \"X-Key\" = \"env:NOT_SET\" }}\n\
+         [[webhook]]\nname = \"w\"\nurl = \"https://w.example/\"\nsecret_file = \"not-there\"\n{AGENT}"
+    );
+    assert_eq!(complaints(&text).len(), 3);
+    let overrides = Overrides { without_secrets: true, ..Overrides::default() };
+    assert!(parse(Path::new("/x/widget.toml"), &text, &overrides, &env).is_ok());
+}
+
+#[test]
 fn flags_and_variables_win_over_the_file() {
     let overrides = Overrides {
         listen: Some(SocketAddr::from(([127, 0, 0, 1], 9999))),
         data: Some(PathBuf::from("elsewhere")),
         log: Some("DEBUG".to_owned()),
+        without_secrets: false,
     };
     let text =
         format!("[server]\nlisten = \"127.0.0.1:1\"\n[storage]\nfolder = \"d\"\n[log]\nlevel = \"warn\"\n{AGENT}");

@@ -35,7 +35,7 @@ mod visitors;
 mod webhooks;
 mod writer;
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +45,8 @@ use parking_lot::Mutex;
 use r2d2_sqlite::SqliteConnectionManager;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use scheduled_thread_pool::ScheduledThreadPool;
 
 pub(crate) use bell::Bell;
@@ -102,6 +104,8 @@ pub(crate) enum StoreError {
     Full,
     #[error("less disk space is free than the floor for events")]
     DiskFloor,
+    #[error("another widgetd serves it: stop that one first, or give this one a folder of its own")]
+    Locked,
     #[error("the database is busy")]
     Busy,
     #[error("the database is closed")]
@@ -176,12 +180,15 @@ struct Inner {
     health: Health,
     refusals: Refusals,
     deliveries: Bell,
+    /// Of the folder, for as long as this is open; whoever opened the database beside its server has none.
+    _lock: Option<File>,
 }
 
 impl Store {
     /// Opens the database of the folder, or makes it, and brings its schema up to date.
     pub(crate) fn open(settings: &Settings) -> Result<Self, StoreError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&settings.folder)?;
+        let lock = lock(&settings.folder)?;
         let path = settings.database();
         // SQLite would make it readable for all; a link in its place could lead anywhere.
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
@@ -190,7 +197,7 @@ impl Store {
         schema::prepare(&mut connection, &path)?;
         // Who was killed may have left in the log what it had deleted.
         connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))?;
-        Self::new(settings, connection, Health::watch(&path)?, path, true)
+        Self::new(settings, connection, Health::watch(&path)?, path, Some(lock))
     }
 
     /// Opens the database that a server may be using, for a command. Nothing is made, brought up to date or looked
@@ -202,7 +209,7 @@ impl Store {
         }
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         schema::check(&mut connection, &path)?;
-        Self::new(&Settings { readers: 1, ..settings.clone() }, connection, Health::default(), path, false)
+        Self::new(&Settings { readers: 1, ..settings.clone() }, connection, Health::default(), path, None)
     }
 
     fn new(
@@ -210,16 +217,17 @@ impl Store {
         connection: Connection,
         health: Health,
         path: PathBuf,
-        is_alone: bool,
+        lock: Option<File>,
     ) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Inner {
             readers: readers(&path, settings.readers)?,
-            writer: Writer::start(connection, is_alone)?,
+            writer: Writer::start(connection, lock.is_some())?,
             disk: DiskFloor::new(settings),
             health,
             refusals: Refusals::default(),
             deliveries: Bell::default(),
             path,
+            _lock: lock,
         })))
     }
 
@@ -265,6 +273,17 @@ impl Store {
     /// Whether there is room for what can be done without.
     fn check_disk_floor(&self) -> Result<(), StoreError> {
         self.0.disk.check(clock::monotonic())
+    }
+}
+
+/// Two servers on one folder would each believe to be alone: deliver twice, count apart. The system gives the lock back when
+/// the process ends, however it does.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let file = File::open(folder)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => Err(StoreError::Locked),
+        Err(error) => Err(std::io::Error::from(error).into()),
     }
 }
 

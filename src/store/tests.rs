@@ -136,6 +136,8 @@ fn what_was_committed_is_there_after_opening_again() {
     store.insert_question(question.clone()).wait().unwrap();
     store.close();
     assert!(matches!(store.insert_question(question).wait(), Err(StoreError::Closed)));
+    assert!(matches!(Store::open(&settings(&scratch)).err(), Some(StoreError::Locked)), "it is still open");
+    drop(store);
     let again = open(&scratch);
     assert_eq!(again.recent_messages(speaker.conversation, 30).unwrap()[0].content, "hi");
 }
@@ -369,7 +371,8 @@ fn an_answer_is_stored_with_how_fast_it_came_and_whether_it_knew() {
 #[test]
 fn an_agent_is_paused_for_all_who_have_the_file_open_until_it_is_resumed() {
     let scratch = Scratch::new();
-    let (server, other) = (open(&scratch), open(&scratch));
+    let server = open(&scratch);
+    let other = Store::open_beside(&settings(&scratch)).unwrap();
     let is_paused =
         |id| server.conversation_state(&agent(id), ConversationId::new(NOW), None, NOW, 0).unwrap().is_paused;
     assert!(other.pause_agent(&agent("demo"), NOW).wait().unwrap());

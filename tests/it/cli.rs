@@ -362,3 +362,29 @@ fn the_shipped_configuration_runs_the_demo() {
         assert!(text.len() > 60 && !text.contains("do not know"), "{prompt}: {text}");
     }
 }
+
+#[test]
+fn a_second_server_on_the_same_folder_does_not_start() {
+    let site = Site::start();
+    let data = site.server.data();
+    let mut second = widgetd();
+    second.arg("--config").arg(data.parent().unwrap().join("widget.toml")).arg("--data").arg(&data);
+    let output = second.args(["--listen", "127.0.0.1:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("another widgetd serves it"), "{}", text(&output.stderr));
+    site.init("demo").ask("Are you there?").done();
+}
+
+#[test]
+fn the_owners_commands_want_none_of_the_servers_secrets() {
+    let toml = config().fake("key_env", "\"NOT_SET_HERE\"").to_toml();
+    let complaint = complaints(&toml);
+    assert!(complaint.contains("NOT_SET_HERE"), "{complaint}");
+    for command in
+        [&["origin", "demo", "https://www.example.com/"][..], &["stats"], &["pause", "demo"], &["leads", "list"]]
+    {
+        let output = run(&toml, command, &[]);
+        let told = text(&output.stderr);
+        assert!(!told.contains("NOT_SET_HERE"), "{command:?}: {told}");
+    }
+}
