@@ -21,6 +21,7 @@ mod secret;
 mod section;
 mod server;
 mod strings;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod theme;

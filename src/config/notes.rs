@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::config::complaint::{Complaint, Complaints, nearest};
+use crate::config::syntax;
 
 /// Where a value stands, or would.
 #[derive(Clone, Debug)]
@@ -42,15 +43,15 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) fn new(text: &str, syntax: &[toml::de::Error]) -> Self {
+    pub(super) fn new(text: &str, faults: &[toml::de::Error]) -> Self {
         let notes = Self { line_ends: text.match_indices('\n').map(|(offset, _)| offset).collect(), ..Self::default() };
         let offset_of = |error: &toml::de::Error| error.span().map_or(text.len(), |span| span.start);
-        let mut faults: Vec<_> = syntax.iter().map(|error| (offset_of(error), error.message())).collect();
+        let mut faults: Vec<_> = faults.iter().map(|error| (offset_of(error), error.message())).collect();
         faults.sort_unstable();
         // One slip gives several faults on its line; the first says what it is.
         faults.dedup_by_key(|(offset, _)| notes.line(*offset));
         for (offset, message) in &faults {
-            notes.push(Some(*offset), String::new(), (*message).to_owned());
+            notes.push(Some(*offset), String::new(), syntax::explained(text, *offset, message));
         }
         Self { torn_at: faults.first().map(|(offset, _)| *offset), ..notes }
     }

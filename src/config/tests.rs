@@ -238,7 +238,7 @@ fn no_damage_makes_the_reader_panic() {
 #[test]
 fn a_key_that_stands_twice_is_a_fault_of_syntax() {
     let text = format!("[log]\nlevel = \"info\"\nlevel = \"warn\"\n{AGENT}");
-    assert_eq!(complaints(&text), ["3 : duplicate key"]);
+    assert_eq!(complaints(&text), ["3 : level is there twice; take one out"]);
 }
 
 #[test]
