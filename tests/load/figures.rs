@@ -215,10 +215,17 @@ impl Bench<'_> {
     /// While each of so many streams speaks.
     fn resident_with(&self, server: &Server, streams: usize) -> f64 {
         let requests = server.tokens(streams).into_iter().map(|token| message(Some(&token), "bench:50:100000:0"));
-        let slots = requests.map(|request| Slot { requests: vec![request], delay: Duration::ZERO, leave_after: None });
+        // Not all at once: a thousand would be more than the server lets wait.
+        let slots = requests.enumerate().map(|(n, request)| Slot {
+            requests: vec![request],
+            delay: Duration::from_millis(2 * n as u64),
+            leave_after: None,
+        });
         let (slots, address) = (slots.collect(), server.address);
         let load = std::thread::spawn(move || client::stream(address, marker(Via::Widgetd), slots));
+        let begun = std::time::Instant::now();
         while stats(self.model.address)[1] < streams as u64 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "not all of {streams} streams speak");
             std::thread::sleep(Duration::from_millis(20));
         }
         std::thread::sleep(Duration::from_millis(300)); // so that each has spoken
