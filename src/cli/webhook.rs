@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::{Options, USAGE, complain, fail, load, load_without_secrets, say};
+use super::{Options, USAGE, complain, fail, load, load_without_secrets, say, store};
 use crate::clock;
 use crate::config::Config;
 use crate::domain::id::{DeliveryId, OccurrenceId};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::{Details, Occasion, Payload};
-use crate::store::{Delivery, Replayed, Store};
+use crate::store::{Delivery, Replayed};
 use crate::webhook::{Notice, Settings, Target};
 
 #[derive(Subcommand)]
@@ -122,7 +122,7 @@ struct Row<'a> {
 }
 
 fn list(options: &Options, dead_only: bool, limit: u32, format: Format) -> Result<ExitCode, ExitCode> {
-    let store = open(&load_without_secrets(options)?)?;
+    let store = store(&load_without_secrets(options)?)?;
     let deliveries = store.webhook_deliveries(dead_only, limit).map_err(|error| fail(&error))?;
     let dead = store.dead_deliveries().map_err(|error| fail(&error))?;
     store.close();
@@ -186,7 +186,7 @@ fn replay(options: &Options, id: Option<&str>) -> Result<ExitCode, ExitCode> {
         complain(format_args!("widgetd: {text:?} is no id of a delivery; `widgetd webhook list --dead` shows them"));
         ExitCode::from(USAGE)
     })?;
-    let store = open(&load_without_secrets(options)?)?;
+    let store = store(&load_without_secrets(options)?)?;
     let replayed = match id {
         Some(id) => store.replay_delivery(id).wait(),
         None => store.replay_dead_deliveries().wait().map(|count| {
@@ -203,14 +203,4 @@ fn replay(options: &Options, id: Option<&str>) -> Result<ExitCode, ExitCode> {
         (Err(error), _) => return Err(fail(&error)),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The database of the server, which may be running.
-fn open(config: &Config) -> Result<Store, ExitCode> {
-    let path = config.storage.database();
-    if !path.exists() {
-        let path = path.display();
-        return Err(fail(&format!("there is no {path}: name the server's folder with --data, or start it once")));
-    }
-    Store::open(&config.storage).map_err(|error| fail(&format!("cannot open {}: {error}", path.display())))
 }

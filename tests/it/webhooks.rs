@@ -257,7 +257,7 @@ fn what_was_given_up_is_listed_and_told_again_on_request() {
     wait_until("one that was delivered", || deliveries(&site, "status")[3] == ["delivered"]);
 
     let listed = run(&site, &["list", "--dead", "--format", "json"]);
-    let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap_or_else(|_| panic!("{}", text(&listed)));
     assert_eq!(listed.len(), 3);
     assert_eq!((&listed[0]["webhook"], &listed[0]["event"]), (&json!("crm"), &json!("lead.captured")));
     assert_eq!((&listed[0]["status"], &listed[0]["attempts"]), (&json!("dead"), &json!(1)));
