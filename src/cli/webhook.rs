@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
+use super::table::Table;
 use super::{Options, USAGE, complain, fail, load, load_without_secrets, say, store};
 use crate::clock;
 use crate::config::Config;
@@ -158,9 +159,9 @@ fn row(delivery: &Delivery) -> Row<'_> {
 
 /// Columns as wide as what stands in them; the last one is open.
 fn table(deliveries: &[Delivery]) {
-    let header = ["DELIVERY", "CREATED", "WEBHOOK", "EVENT", "STATUS", "TRIES", "LAST ERROR"].map(str::to_owned);
-    let lines = deliveries.iter().map(|delivery| {
-        [
+    let mut table = Table::new(&["DELIVERY", "CREATED", "WEBHOOK", "EVENT", "STATUS", "TRIES", "LAST ERROR"]);
+    for delivery in deliveries {
+        table.row([
             delivery.id.to_string(),
             delivery.created_at.to_string(),
             delivery.webhook.clone(),
@@ -168,16 +169,9 @@ fn table(deliveries: &[Delivery]) {
             delivery.status.clone(),
             delivery.attempts.to_string(),
             delivery.last_error.clone().unwrap_or_default(),
-        ]
-    });
-    let lines: Vec<_> = std::iter::once(header).chain(lines).collect();
-    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    for line in &lines {
-        let cells = line.iter().zip(widths.into_iter().chain([0]));
-        let cells: Vec<_> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
-        say(format_args!("{}", cells.join("  ").trim_end()));
+        ]);
     }
+    table.print();
 }
 
 /// `id`: none for all that are dead.
