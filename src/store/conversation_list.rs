@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::filter::{Period, Query};
 use super::message_search::{MATCHES_MAX, phrase_query};
-use super::{Store, StoreError};
+use super::{Store, StoreError, unsigned};
 use crate::domain::id::{AgentId, ConversationId, LeadId};
 use crate::domain::time::Timestamp;
 
@@ -205,9 +205,4 @@ pub(super) fn complete(connection: &Connection, row: &mut ConversationRow) -> Re
         .optional()?;
     (row.lead_id, row.lead_email) = lead.unzip();
     Ok(())
-}
-
-/// A count as it is stored.
-pub(super) fn unsigned(count: i64) -> u64 {
-    u64::try_from(count).unwrap_or(0)
 }

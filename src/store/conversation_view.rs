@@ -3,9 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::conversation_list::unsigned;
 use super::lead_list::{LeadRow, leads_of_conversation};
-use super::{Store, StoreError};
+use super::{Store, StoreError, unsigned};
 use crate::domain::conversation::{Role, Status};
 use crate::domain::id::{ConversationId, MessageId, VisitorId};
 use crate::domain::time::Timestamp;

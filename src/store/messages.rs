@@ -160,8 +160,8 @@ impl Store {
     }
 
     /// What the questions of a conversation have cost, and may yet cost.
-    #[cfg_attr(not(test), allow(dead_code))]
-    pub(crate) fn conversation_charge(&self, conversation: ConversationId) -> Result<Charge, StoreError> {
+    #[cfg(test)]
+    pub(super) fn conversation_charge(&self, conversation: ConversationId) -> Result<Charge, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached(
                 "select coalesce(sum(charged_tokens), 0), coalesce(sum(charged_nanos), 0) from messages

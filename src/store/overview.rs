@@ -6,10 +6,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use serde::Serialize;
 
-use super::conversation_list::unsigned;
 use super::filter::Query;
 use super::histogram::quantile_ms;
-use super::{Store, StoreError};
+use super::{Store, StoreError, unsigned};
 use crate::domain::id::{AgentId, ConversationId};
 use crate::domain::time::Timestamp;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::day_counts::{mark, set_mark};
 use super::erasure::{MESSAGES_MAX, Taken, delete_conversation, forget_if_nothing_is_left, shrink};
-use super::{Commit, Store, StoreError, leads, message_search};
+use super::{Commit, Store, StoreError, leads, message_search, signed, unsigned};
 use crate::domain::id::{ConversationId, LeadId};
 use crate::domain::time::Timestamp;
 
@@ -73,17 +74,14 @@ impl Store {
     pub(crate) fn note_enforced(&self, enforced: Enforced) -> Commit<()> {
         self.write_and_empty_log(move |connection| {
             let Enforced { at, expired } = enforced;
-            let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
             let notes = [
                 ("retention.at_ms", at.ms()),
-                ("retention.conversations", count(expired.conversations)),
-                ("retention.events", count(expired.events)),
-                ("retention.leads", count(expired.leads)),
+                ("retention.conversations", signed(expired.conversations)),
+                ("retention.events", signed(expired.events)),
+                ("retention.leads", signed(expired.leads)),
             ];
             for (name, value) in notes {
-                connection
-                    .prepare_cached("insert into marks (name, seq) values (?1, ?2) on conflict do update set seq = ?2")?
-                    .execute(params![name, value])?;
+                set_mark(connection, name, value)?;
             }
             Ok(())
         })
@@ -92,14 +90,11 @@ impl Store {
     /// None: never yet.
     pub(crate) fn enforced(&self) -> Result<Option<Enforced>, StoreError> {
         self.read(|connection| {
-            let mark = |name: &str| -> Result<Option<i64>, StoreError> {
-                let mut statement = connection.prepare_cached("select seq from marks where name = ?1")?;
-                Ok(statement.query_map([name], |row| row.get(0))?.next().transpose()?)
-            };
-            let count = |name: &str| Ok::<_, StoreError>(u64::try_from(mark(name)?.unwrap_or(0)).unwrap_or(0));
-            let Some(at_ms) = mark("retention.at_ms")? else {
+            let count = |name| Ok::<_, StoreError>(unsigned(mark(connection, name)?));
+            let at_ms = mark(connection, "retention.at_ms")?;
+            if at_ms == 0 {
                 return Ok(None);
-            };
+            }
             let expired = Expired {
                 conversations: count("retention.conversations")?,
                 events: count("retention.events")?,
