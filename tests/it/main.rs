@@ -37,7 +37,9 @@ mod admin_scale;
 mod webhooks;
 
 // What can go wrong.
+mod behind_caddy;
 mod behind_nginx;
+mod behind_proxy;
 mod clients_vanish;
 mod clock;
 mod connections;
