@@ -52,6 +52,7 @@ mod kill;
 mod model_breaker;
 mod model_faults;
 mod old_defects;
+mod proxy_warnings;
 mod regression;
 mod retention;
 mod secrets;
