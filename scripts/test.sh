@@ -38,34 +38,35 @@ step() {
     printf -- '--- %s: %s s\n' "$name" $((SECONDS - started))
 }
 
-# What runs beside the steps that follow it, one at a time: its process, which leads a group of its own, and what it has said.
-beside_pid='' beside_said=''
+# What runs beside the steps, by its name: its process, which leads a group of its own, and where it writes what it says.
+declare -A beside_pid beside_said
 
 # beside NAME COMMAND…: a step that needs no quiet, beside others that need none. Its output comes when it is joined.
 beside() {
     printf '\n... %s begins\n' "$1"
-    beside_said=$(mktemp)
+    beside_said[$1]=$(mktemp)
     set -m
-    step "$@" >"$beside_said" 2>&1 </dev/null &
-    beside_pid=$!
+    step "$@" >"${beside_said[$1]}" 2>&1 </dev/null &
+    beside_pid[$1]=$!
     set +m
 }
 
+# join NAME: waits for its end, and tells what it said.
 join() {
     local code=0
-    wait "$beside_pid" || code=$?
-    beside_pid=''
-    cat "$beside_said"
-    rm -f "$beside_said"
+    wait "${beside_pid[$1]}" || code=$?
+    unset "beside_pid[$1]"
+    cat "${beside_said[$1]}"
     ((code == 0)) || exit 1
 }
 
 clean_up() {
-    if [ -n "$beside_pid" ]; then
-        kill -- "-$beside_pid" 2>/dev/null || true
-        wait "$beside_pid" 2>/dev/null || true
-        rm -f "$beside_said"
-    fi
+    local pid
+    for pid in "${beside_pid[@]}"; do
+        kill -- "-$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -f "${beside_said[@]}"
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -140,22 +141,24 @@ step 'formatting' cargo fmt --check
 step 'lints' cargo clippy --locked --all-targets -- -D warnings
 # With the examples it needs the dependencies as the lints have checked them.
 step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items --locked --lib --examples
+# Half of it is one long thread.
+beside 'release build' nice cargo build --release --locked
 # Most of them wait: for a server to start, a client to leave, a limit to pass.
 step 'tests' env RUST_TEST_THREADS=$((3 * $(nproc))) cargo test --locked
-join
+join 'packages'
 step 'openapi.json' openapi
 # They wait for silences and for Python most of the time, and ask the debug build.
 beside 'outside judges' scripts/judges.sh
 step 'widget tests' node --test tests/widget/*.test.js
-step 'release build' cargo build --release --locked
-join
+join 'release build'
 step 'browser tests' scripts/browser.sh
-step 'smoke' scripts/smoke.sh
+join 'outside judges'
 step 'slow and greedy clients' scripts/slow.sh
-step 'smoke with a real model' scripts/smoke-real.sh
 # It looks at what is left when all is over, and not at how fast it went.
 beside 'soak' scripts/soak.sh
+step 'smoke' scripts/smoke.sh
+step 'smoke with a real model' scripts/smoke-real.sh
 step 'fuzzing' scripts/fuzz.sh
-join
+join 'soak'
 
 printf '\nAll passed, in %s s.\n' "$SECONDS"
