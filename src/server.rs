@@ -260,6 +260,7 @@ fn reload_into(app: &App, sender: &Sender, reload: &Reload) {
             // First: what is written for a webhook that is new must not be taken for one of none.
             sender.configure(&new.config.webhooks);
             *app.snapshot.write() = Arc::new(new);
+            app.front.warn_again();
             tracing::info!(agents, "widget.toml reloaded");
         }
         Err(error) => {

@@ -2,7 +2,8 @@
 //!
 //! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
 //! stands in one place: where its key is read. `server`, `models`, `agents`, `budget`, `ceilings`, `theme`, `lead_form`,
-//! `rules`, `cards`, `strings` and `webhooks` read one part of the file each; `section` and `value` are the cursor that they
+//! `rules`, `cards`, `strings` and `webhooks` read one part of the file each; `exposure` judges what
+//! `server` has read; `section` and `value` are the cursor that they
 //! read with. Knows the settings of other rooms and none of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
@@ -11,6 +12,7 @@ mod cards;
 mod ceilings;
 mod complaint;
 mod credential;
+mod exposure;
 mod lead_form;
 mod leak;
 mod models;

@@ -17,6 +17,7 @@ mod connection;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod head;
+mod hearsay;
 mod intake;
 mod permits;
 mod pool;
@@ -153,6 +154,11 @@ impl FrontHandle {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.0.is_draining()
+    }
+
+    /// What was warned of once may be warned of again: somebody may have mended it.
+    pub(crate) fn warn_again(&self) {
+        self.0.hearsay.forget();
     }
 
     /// Waits for nobody any longer. Only after `drain`.

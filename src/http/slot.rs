@@ -11,6 +11,7 @@ use super::Settings;
 use super::body::Collector;
 use super::connection::Connection;
 use super::head::{Head, Scan};
+use super::hearsay::Hearsay;
 use crate::clock;
 
 /// A client that was refused gets so long to read the answer and hang up.
@@ -126,6 +127,8 @@ pub(super) struct Shared {
     unsent: AtomicUsize,
     draining: AtomicBool,
     closing: AtomicBool,
+    /// What the owner was told of proxies.
+    pub(super) hearsay: Hearsay,
 }
 
 impl Shared {
@@ -136,6 +139,7 @@ impl Shared {
             unsent: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            hearsay: Hearsay::default(),
         }
     }
 

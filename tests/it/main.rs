@@ -37,7 +37,9 @@ mod admin_scale;
 mod webhooks;
 
 // What can go wrong.
+mod behind_caddy;
 mod behind_nginx;
+mod behind_proxy;
 mod clients_vanish;
 mod clock;
 mod connections;
@@ -50,6 +52,7 @@ mod kill;
 mod model_breaker;
 mod model_faults;
 mod old_defects;
+mod proxy_warnings;
 mod regression;
 mod retention;
 mod secrets;

@@ -10,6 +10,7 @@ pub(crate) mod disk;
 pub(crate) mod model;
 pub(crate) mod nginx;
 pub(crate) mod openapi;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod sse;
