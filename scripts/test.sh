@@ -5,7 +5,7 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, shellcheck, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
+# newer with npm, nginx, shellcheck, mandoc, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
 # on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm. The tests of a full disk
 # mount a small one: that takes root.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
@@ -41,7 +41,7 @@ step() {
 missing_packages() {
     local command_and_package
     for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
-        shellcheck:shellcheck nginx:nginx-light slowhttptest:slowhttptest; do
+        shellcheck:shellcheck mandoc:mandoc nginx:nginx-light slowhttptest:slowhttptest; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -82,6 +82,13 @@ shell_scripts() {
     shellcheck scripts/*.sh .ci/run
 }
 
+# It has no date: the version is what tells one page from another.
+manual() {
+    local complaints
+    complaints=$(target/debug/widgetd man | mandoc -T lint || true)
+    ! grep -E 'WARNING|ERROR|UNSUPP' <<<"$complaints" | grep -v 'missing date'
+}
+
 openapi() {
     local venv=target/openapi-validator
     if [ ! -x $venv/bin/openapi-spec-validator ]; then
@@ -97,6 +104,7 @@ step 'openapi.json' openapi
 step 'formatting' cargo fmt --check
 step 'lints' cargo clippy --locked --all-targets -- -D warnings
 step 'tests' cargo test --locked
+step 'manual' manual
 step 'outside judges' scripts/judges.sh
 step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items --locked
 step 'widget tests' node --test tests/widget/*.test.js
