@@ -5,7 +5,8 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, caddy, shellcheck, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
+# newer with npm, nginx, caddy, shellcheck, mandoc, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed
+# by apt-get if this runs as root
 # on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm. The tests of a full disk
 # mount a small one: that takes root.
 # Prints each step's name and how long it took, two of them at a time where neither minds. Stops at the first that fails, and exits
@@ -75,7 +76,7 @@ trap 'exit 130' INT TERM
 missing_packages() {
     local command_and_package
     for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
-        shellcheck:shellcheck nginx:nginx-light caddy:caddy slowhttptest:slowhttptest; do
+        shellcheck:shellcheck mandoc:mandoc nginx:nginx-light caddy:caddy slowhttptest:slowhttptest; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -116,6 +117,13 @@ shell_scripts() {
     shellcheck scripts/*.sh .ci/run
 }
 
+# It has no date: the version is what tells one page from another.
+manual() {
+    local complaints
+    complaints=$(target/debug/widgetd man | mandoc -T lint || true)
+    ! grep -E 'WARNING|ERROR|UNSUPP' <<<"$complaints" | grep -v 'missing date'
+}
+
 OPENAPI_VENV=target/openapi-validator
 
 # What later steps need from Debian, PyPI and npm, and would install themselves.
@@ -145,6 +153,7 @@ step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-
 beside 'release build' nice cargo build --release --locked
 # Most of them wait: for a server to start, a client to leave, a limit to pass.
 step 'tests' env RUST_TEST_THREADS=$((3 * $(nproc))) cargo test --locked
+step 'manual' manual
 join 'packages'
 step 'openapi.json' openapi
 # They wait for silences and for Python most of the time, and ask the debug build.

@@ -64,5 +64,8 @@ mod owner_lists;
 
 // The program and its source.
 mod cli;
+mod completions;
+mod first_steps;
+mod import_faq;
 mod pause;
 mod tidy;

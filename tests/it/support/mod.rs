@@ -14,6 +14,7 @@ pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod sse;
+pub(crate) mod terminal;
 pub(crate) mod tokens;
 
 use std::time::{Duration, Instant};
