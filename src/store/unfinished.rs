@@ -104,6 +104,20 @@ fn remove_left_behind(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes what was left behind in the folder of this database, for whoever has the folder alone.
+pub(super) fn remove_all_of(database: &Path) -> io::Result<()> {
+    let name = database.file_name().unwrap_or_default().to_string_lossy();
+    for entry in std::fs::read_dir(folder_of(database))? {
+        let entry = entry?;
+        let found = entry.file_name();
+        let rest = found.to_str().and_then(|found| found.strip_prefix('.')?.strip_prefix(&*name));
+        if rest.is_some_and(|rest| rest.contains(".part")) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// `widgetd.db-wal` of `widgetd.db`.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
