@@ -3,11 +3,11 @@
 //! It works beside the running server and without one, and from another process than the server's: a backup that goes wrong
 //! harms nobody.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::OpenFlags;
+use rustix::fs::Access;
 
 use super::snapshot::{self, Holds};
 use super::unfinished::{Unfinished, folder_of};
@@ -60,7 +60,8 @@ pub(crate) fn backup(settings: &Settings, target: &Path, may_replace: bool) -> R
         return Err(open(StoreError::Missing { folder: settings.folder.clone() }));
     }
     // SQLite would not say why it cannot.
-    File::open(&from).map_err(|error| BackupError::Read { path: from.clone(), error })?;
+    rustix::fs::access(&from, Access::READ_OK)
+        .map_err(|error| BackupError::Read { path: from.clone(), error: error.into() })?;
     let mut source = connect(&from, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(open)?;
     schema::readable(&source, &from).map_err(open)?;
     let write = |error: io::Error| match error.kind() {

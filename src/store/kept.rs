@@ -65,9 +65,14 @@ impl Store {
     }
 }
 
-/// Whether a file of this name is such a copy, or a log beside one.
+/// Whether a file of this name is such a copy, or a log beside one. What the owner has named in such a way stays.
 fn is_of_a_copy(name: &str) -> bool {
-    name.strip_prefix(FILE_NAME).is_some_and(|rest| rest.starts_with(".before-"))
+    let Some(of) = name.strip_prefix(FILE_NAME).and_then(|rest| rest.strip_prefix(".before-")) else {
+        return false;
+    };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let year = of.strip_prefix("restore-").and_then(|time| time.split('-').next());
+    is_number(of) || year.is_some_and(is_number)
 }
 
 #[cfg(test)]
@@ -82,8 +87,10 @@ mod tests {
         let scratch = Scratch::new();
         let settings = Settings { folder: scratch.path().join("data"), readers: 1, free_disk_floor_bytes: 0 };
         let store = Store::open(&settings).unwrap();
-        let copies = ["widgetd.db.before-7", "widgetd.db.before-restore-x", "widgetd.db.before-restore-x-wal"];
-        let others = ["secret", "my.db.before-7", "widgetd.db-before"];
+        let moved = "widgetd.db.before-restore-2026-11-23T13-31-03.007Z";
+        let log = format!("{moved}-wal");
+        let copies = ["widgetd.db.before-7", moved, &log];
+        let others = ["secret", "my.db.before-7", "widgetd.db-before", "widgetd.db.before-relaunch"];
         for name in copies.iter().chain(&others) {
             std::fs::write(settings.folder.join(name), "x").unwrap();
         }
@@ -92,7 +99,7 @@ mod tests {
         assert_eq!(store.remove_old_copies(clock::now().plus(13 * day)).unwrap(), 0);
         assert_eq!(copies.iter().filter(there).count(), 3);
         assert_eq!(store.remove_old_copies(clock::now().plus(15 * day)).unwrap(), 3);
-        assert_eq!((copies.iter().filter(there).count(), others.iter().filter(there).count()), (0, 3));
+        assert_eq!((copies.iter().filter(there).count(), others.iter().filter(there).count()), (0, 4));
         assert!(store.path().exists());
         store.close();
     }

@@ -90,22 +90,33 @@ fn each_place_that_will_not_do_is_refused_in_its_own_words() {
     store.close();
 }
 
-/// A page that nothing refers to is found all the same, and what was left out of the copy too.
+/// Each of them is a database that can be opened, and whose rows can be counted.
 #[test]
 fn a_database_that_is_damaged_gives_no_backup() {
     let scratch = Scratch::new();
     let settings = settings(&scratch);
     Store::open(&settings).unwrap().close();
     let path = settings.database();
+    let sound = std::fs::read(&path).unwrap();
+    let refused = |words: &str| {
+        let told = backup(&settings, &scratch.path().join("copy.db"), false).unwrap_err().to_string();
+        assert!(told.contains("the database is damaged") && told.contains(words), "{told}");
+        assert_eq!(names(scratch.path()), ["data"]);
+    };
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.execute_batch("create table victim (x primary key); insert into victim values ('here');").unwrap();
+    connection.execute_batch("create table victim (x primary key); insert into victim values ('here I am');").unwrap();
     let page = "select pageno from dbstat where name = 'victim' limit 1";
     let page: u32 = connection.query_row(page, [], |row| row.get(0)).unwrap();
     drop(connection);
     let mut bytes = std::fs::read(&path).unwrap();
-    bytes[(page as usize - 1) * 4096..][..64].fill(0xff);
+    // The last byte of the page is the text's: the index has another one now.
+    bytes[page as usize * 4096 - 1] = b'!';
     std::fs::write(&path, bytes).unwrap();
-    let told = backup(&settings, &scratch.path().join("copy.db"), false).unwrap_err().to_string();
-    assert!(told.contains("damaged"), "{told}");
-    assert_eq!(names(scratch.path()), ["data"]);
+    refused("index");
+    std::fs::write(&path, sound).unwrap();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("pragma foreign_keys = off").unwrap();
+    connection.execute_batch("insert into conversations values (x'11', x'01', 'demo', 1, 1, null, 0)").unwrap();
+    drop(connection);
+    refused("a row of conversations belongs to one that is not there");
 }
