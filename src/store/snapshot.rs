@@ -1,10 +1,10 @@
 //! One moment of a database as a file: copied, looked through, counted.
 //!
 //! SQLite's backup API copies the pages in one read transaction, in which the rows were counted first: so the copy must
-//! have just as many, and is refused if it has not. `VACUUM INTO` was not taken, since it cannot run in a transaction (its
-//! rows could not be counted in the same moment) and takes several times as long. Nobody who writes waits meanwhile: a
-//! reader in WAL mode holds no lock that a writer wants. But what is written stays in the log for as long as the copying
-//! lasts, so the log grows by that much; the looking through comes after, without the transaction.
+//! have just as many, and is refused if it has not. `VACUUM INTO`, which is as fast, was not taken, since it cannot run in
+//! a transaction: its rows could not be counted in the same moment. Nobody who writes waits meanwhile: a reader in WAL mode
+//! holds no lock that a writer wants. But what is written stays in the log for as long as the copying lasts, so the log
+//! grows by that much; the looking through comes after, without the transaction.
 
 use std::collections::BTreeMap;
 
