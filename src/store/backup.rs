@@ -10,7 +10,7 @@ use rusqlite::OpenFlags;
 use rustix::fs::Access;
 
 use super::snapshot::{self, Holds};
-use super::unfinished::{Unfinished, folder_of};
+use super::unfinished::{Unfinished, folder_of, remove_all_left_behind};
 use super::{Settings, StoreError, connect, schema};
 use crate::domain::time::Timestamp;
 
@@ -111,6 +111,8 @@ pub(crate) fn backup_into(
     let made = folder.join(format!("{NAME_BEGINS}{}{NAME_ENDS}", in_a_name(now)));
     let holds = backup(settings, &made, false)?;
     let failed = |error| BackupError::Write { path: folder.to_owned(), error };
+    // Of one that was killed: the next had another name.
+    remove_all_left_behind(folder, is_name).map_err(failed)?;
     let mut others = backups_in(folder).map_err(failed)?;
     // Also if the clock was set back since the others were made.
     others.retain(|path| *path != made);

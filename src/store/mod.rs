@@ -198,7 +198,7 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(&settings.folder)?;
         let lock = lock(&settings.folder)?;
         let path = settings.database();
-        unfinished::remove_all_of(&path)?;
+        unfinished::remove_all_left_behind(&settings.folder, |name| name.starts_with(FILE_NAME))?;
         // SQLite would make it readable for all; a link in its place could lead anywhere.
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;

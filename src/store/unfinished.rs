@@ -38,9 +38,7 @@ impl Unfinished {
             match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => {
                     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-                    let made = Self { target: folder.join(name), path, file, is_in_place: false };
-                    made.remove_what_is_beside();
-                    return Ok(made);
+                    return Ok(Self { target: folder.join(name), path, file, is_in_place: false });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_left_behind(&path)?,
                 Err(error) => return Err(error),
@@ -68,21 +66,22 @@ impl Unfinished {
         self.is_in_place = true;
         sync_folder(folder_of(&self.target))
     }
-
-    fn remove_what_is_beside(&self) {
-        for suffix in BESIDE {
-            let _ = std::fs::remove_file(beside(&self.path, suffix));
-        }
-    }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
         // Once it is in its place, what has this name is another's.
         if !self.is_in_place {
+            remove_what_is_beside(&self.path);
             let _ = std::fs::remove_file(&self.path);
-            self.remove_what_is_beside();
         }
+    }
+}
+
+/// First, so that what stays when this is killed still tells of it.
+fn remove_what_is_beside(path: &Path) {
+    for suffix in BESIDE {
+        let _ = std::fs::remove_file(beside(path, suffix));
     }
 }
 
@@ -97,22 +96,28 @@ fn remove_left_behind(path: &Path) -> io::Result<()> {
     let found = file.metadata()?;
     // Whoever wrote it may have put it in its place meanwhile, and another have begun a new one.
     match std::fs::symlink_metadata(path) {
-        Ok(there) if (there.dev(), there.ino()) == (found.dev(), found.ino()) => std::fs::remove_file(path),
+        Ok(there) if (there.dev(), there.ino()) == (found.dev(), found.ino()) => {
+            remove_what_is_beside(path);
+            std::fs::remove_file(path)
+        }
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Removes what was left behind in the folder of this database, for whoever has the folder alone.
-pub(super) fn remove_all_of(database: &Path) -> io::Result<()> {
-    let name = database.file_name().unwrap_or_default().to_string_lossy();
-    for entry in std::fs::read_dir(folder_of(database))? {
+/// Removes what was left behind in the folder for places of these names.
+pub(super) fn remove_all_left_behind(folder: &Path, is_wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let found = entry.file_name();
-        let rest = found.to_str().and_then(|found| found.strip_prefix('.')?.strip_prefix(&*name));
-        if rest.is_some_and(|rest| rest.contains(".part")) {
-            std::fs::remove_file(entry.path())?;
+        let name = found.to_str().and_then(|found| found.strip_prefix('.')?.strip_suffix(".part"));
+        if name.is_some_and(&is_wanted) {
+            match remove_left_behind(&entry.path()) {
+                // It is being written.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                removed => removed?,
+            }
         }
     }
     Ok(())
@@ -186,14 +191,20 @@ mod tests {
     fn what_a_killed_process_left_is_removed_and_what_another_writes_is_not() {
         let scratch = Scratch::new();
         let target = scratch.path().join("copy");
-        for name in [".copy.part", ".copy.part-wal", ".copy.part-shm"] {
-            std::fs::write(scratch.path().join(name), "left behind").unwrap();
-        }
+        let left_behind = [".copy.part", ".copy.part-wal", ".copy.part-shm"];
+        let leave = || left_behind.iter().for_each(|name| std::fs::write(scratch.path().join(name), "half").unwrap());
+        leave();
         let unfinished = Unfinished::begin(&target).unwrap();
         assert_eq!((names(&scratch), unfinished.file().metadata().unwrap().len()), (vec![".copy.part".into()], 0));
         let refused = Unfinished::begin(&target).err().unwrap();
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        remove_all_left_behind(scratch.path(), |_| true).unwrap();
         unfinished.finish(false).unwrap();
+        leave();
+        remove_all_left_behind(scratch.path(), |name| name == "other").unwrap();
+        assert_eq!(names(&scratch).len(), 4);
+        remove_all_left_behind(scratch.path(), |name| name == "copy").unwrap();
+        assert_eq!(names(&scratch), ["copy"]);
     }
 
     #[test]

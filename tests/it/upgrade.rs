@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::config::Config;
+use crate::support::disk::Disk;
 use crate::support::model::Model;
 use crate::support::server::{Folder, Server, widgetd};
 use crate::support::site::Site;
@@ -197,6 +198,26 @@ fn a_database_of_each_earlier_version_is_served_with_all_that_is_in_it() {
         is_all_there(&data, &columns, &before, version);
         is_whole_and_current(&data);
     }
+}
+
+#[test]
+fn without_room_for_a_copy_the_tables_are_brought_up_to_date_all_the_same() {
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    let disk = Disk::mount(&data, 8 << 10);
+    make(&data, 5);
+    let connection = Connection::open(data.join("widgetd.db")).unwrap();
+    connection
+        .execute_batch("update messages set content = hex(randomblob(500000)) where question_id is not null")
+        .unwrap();
+    drop(connection);
+    disk.fill_but(2 << 10);
+    let site = site_on(folder);
+    site.server.wait_for_line("no room to keep a copy");
+    let names: Vec<_> = std::fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name.to_str().unwrap().contains("before")), "{names:?}");
+    is_whole_and_current(&data);
+    assert_eq!(site.init_with("demo", json!({"visitor_id": VISITOR})).messages().len(), 4);
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn a_folder_keeps_the_newest_and_whatever_else_lies_there() {
         std::fs::write(folder.join(name), "mine").unwrap();
     }
     std::fs::create_dir(folder.join("widgetd-2001-01-01T00-00-00.000Z.db")).unwrap();
+    std::fs::write(folder.join(".widgetd-2026-11-20T13-31-03.007Z.db.part"), "of one that was killed").unwrap();
     let day = std::time::Duration::from_secs(86_400);
     let made: Vec<_> = (0..5).map(|n| backup_into(&settings, &folder, 3, NOW.plus(day * n)).unwrap()).collect();
     assert_eq!(made.iter().map(|rotated| rotated.kept).collect::<Vec<_>>(), [1, 2, 3, 3, 3]);
