@@ -10,7 +10,7 @@ use rusqlite::OpenFlags;
 use rustix::fs::Access;
 
 use super::snapshot::{self, Holds};
-use super::unfinished::{Unfinished, folder_of, remove_all_left_behind};
+use super::unfinished::{Unfinished, beside, folder_of, remove_all_left_behind};
 use super::{Settings, StoreError, connect, schema};
 use crate::domain::time::Timestamp;
 
@@ -23,6 +23,8 @@ const NAME_ENDS: &str = ".db";
 pub(crate) enum BackupError {
     #[error("{} is there already: choose another name, or add --overwrite to put the backup in its place", .path.display())]
     Exists { path: PathBuf },
+    #[error("{} lies there, and SQLite would take it for the backup's: remove it, or choose another name", .path.display())]
+    LogThere { path: PathBuf },
     #[error("there is no folder {}: make it first", .folder.display())]
     NoFolder { folder: PathBuf },
     #[error("{} is a folder: write --folder before it, and backups in it are named after their time", .path.display())]
@@ -95,7 +97,11 @@ fn check_target(settings: &Settings, target: &Path, may_replace: bool) -> Result
     if settings.folder.canonicalize().is_ok_and(|data| data == found) {
         return Err(BackupError::InDataFolder { folder: folder.to_owned() });
     }
-    Ok(())
+    let logs = ["-wal", "-journal"].map(|suffix| beside(target, suffix));
+    match logs.into_iter().find(|log| log.exists()) {
+        Some(path) => Err(BackupError::LogThere { path }),
+        None => Ok(()),
+    }
 }
 
 /// Makes a backup in the folder, named after `now`, and then removes the oldest until there are `keep`, at least one.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::snapshot;
-use super::unfinished::{Unfinished, beside, folder_of};
+use super::unfinished::{Unfinished, beside, folder_of, remove_what_is_beside};
 use super::{FILE_NAME, Store, StoreError};
 use crate::domain::time::Timestamp;
 
@@ -28,7 +28,11 @@ pub(super) fn copy_before_upgrade(connection: &mut Connection, path: &Path, foun
     }
     let unfinished = Unfinished::begin(&target)?;
     match snapshot::copy(connection, &unfinished) {
-        Ok(_) => unfinished.finish(true)?,
+        Ok(_) => {
+            // Of an earlier copy of this name, in which somebody has looked.
+            remove_what_is_beside(&target);
+            unfinished.finish(true)?;
+        }
         Err(StoreError::Full) => {
             tracing::warn!("storage: the disk has no room for a copy of the database before its schema is changed");
             return Ok(());

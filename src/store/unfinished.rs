@@ -38,6 +38,8 @@ impl Unfinished {
             match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => {
                     rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+                    // A log would be taken for this one's.
+                    remove_what_is_beside(&path);
                     return Ok(Self { target: folder.join(name), path, file, is_in_place: false });
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => remove_left_behind(&path)?,
@@ -78,8 +80,8 @@ impl Drop for Unfinished {
     }
 }
 
-/// First, so that what stays when this is killed still tells of it.
-fn remove_what_is_beside(path: &Path) {
+/// Removes what SQLite has put beside this file. Before the file itself: what stays when this is killed still tells of it.
+pub(super) fn remove_what_is_beside(path: &Path) {
     for suffix in BESIDE {
         let _ = std::fs::remove_file(beside(path, suffix));
     }

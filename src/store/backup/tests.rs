@@ -74,6 +74,10 @@ fn each_place_that_will_not_do_is_refused_in_its_own_words() {
     let there = scratch.path().join("there.db");
     std::fs::write(&there, "mine").unwrap();
     check(&there, false, "is there already");
+    let log = scratch.path().join("copy.db-wal");
+    std::fs::write(&log, "of another database").unwrap();
+    check(&scratch.path().join("copy.db"), true, "copy.db-wal lies there");
+    std::fs::remove_file(log).unwrap();
     check(&scratch.path().join("missing/copy.db"), false, "there is no folder");
     check(&there.join("copy.db"), false, "there is no folder");
     check(scratch.path(), true, "is a folder");
