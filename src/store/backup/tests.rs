@@ -100,8 +100,9 @@ fn each_place_that_will_not_do_is_refused_in_its_own_words() {
 fn a_database_that_is_damaged_gives_no_backup() {
     let scratch = Scratch::new();
     let settings = settings(&scratch);
-    Store::open(&settings).unwrap().close();
+    std::fs::create_dir(&settings.folder).unwrap();
     let path = settings.database();
+    schema::prepare(&mut rusqlite::Connection::open(&path).unwrap(), &path).unwrap();
     let sound = std::fs::read(&path).unwrap();
     let refused = |words: &str| {
         let told = backup(&settings, &scratch.path().join("copy.db"), false).unwrap_err().to_string();

@@ -2,13 +2,22 @@ use rusqlite::config::DbConfig;
 
 use super::*;
 use crate::domain::scratch::Scratch;
-use crate::store::{Store, backup};
+use crate::store::backup;
 
 const NOW: Timestamp = Timestamp::from_ms(1_795_440_663_007);
 const ASIDE: &str = "widgetd.db.before-restore-2026-11-23T13-31-03.007Z";
 
 fn settings(scratch: &Scratch) -> Settings {
     Settings { folder: scratch.path().join("data"), readers: 1, free_disk_floor_bytes: 0 }
+}
+
+/// A database as a server that has stopped leaves it. (One of this process could have connections open for a moment yet.)
+fn make(settings: &Settings) {
+    std::fs::create_dir(&settings.folder).unwrap();
+    let path = settings.database();
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+    let mut connection = Connection::open(&path).unwrap();
+    schema::prepare(&mut connection, &path).unwrap();
 }
 
 /// Notes a word in the database, in its log; the log stays where it is, as after a kill.
@@ -32,7 +41,7 @@ fn restore(settings: &Settings, file: &Path) -> Result<Option<PathBuf>, String> 
 /// A database with one word in it, its backup with that word, and a second word in its log.
 fn with_a_backup(scratch: &Scratch) -> (Settings, PathBuf) {
     let settings = settings(scratch);
-    Store::open(&settings).unwrap().close();
+    make(&settings);
     note(&settings, "one");
     let file = scratch.path().join("backup.db");
     backup(&settings, &file, false).unwrap();
@@ -48,11 +57,7 @@ fn the_backup_is_there_and_what_it_replaced_is_kept_with_its_log() {
     let aside = restore(&settings, &file).unwrap().unwrap();
     assert_eq!(aside, settings.folder.join(ASIDE));
     assert_eq!((noted(&settings.database()).as_str(), noted(&aside).as_str()), ("one", "one two"));
-    let store = Store::open(&settings).unwrap();
-    store.ready().unwrap();
-    store.close();
     // And back.
-    drop(store);
     let prepared = Restore::prepare(&settings, &aside).unwrap();
     prepared.put_in_place(NOW.plus(std::time::Duration::from_secs(1))).unwrap();
     assert_eq!(noted(&settings.database()), "one two");
@@ -83,11 +88,10 @@ fn a_log_whose_database_is_gone_or_damaged_is_not_applied_to_the_restored_one() 
 fn nothing_is_restored_under_a_server_or_under_any_program_that_has_it_open() {
     let scratch = Scratch::new();
     let (settings, file) = with_a_backup(&scratch);
-    let store = Store::open(&settings).unwrap();
+    let served = lock(&settings.folder).unwrap();
     let told = restore(&settings, &file).unwrap_err();
     assert!(told.contains("a server is using") && told.contains("stop it"), "{told}");
-    store.close();
-    drop(store);
+    drop(served);
     let other = Connection::open(settings.database()).unwrap();
     other.query_row("select count(*) from visitors", [], |_| Ok(())).unwrap();
     let told = restore(&settings, &file).unwrap_err();
@@ -160,7 +164,7 @@ fn a_copied_log_beside_the_file_is_part_of_it() {
 fn who_was_logged_in_when_it_was_made_is_not_logged_in_again() {
     let scratch = Scratch::new();
     let settings = settings(&scratch);
-    Store::open(&settings).unwrap().close();
+    make(&settings);
     let connection = Connection::open(settings.database()).unwrap();
     connection.execute_batch("insert into admin_sessions values (x'01', 1, 1, 9000000000000);").unwrap();
     drop(connection);
