@@ -2,6 +2,7 @@
 //! the rules of the product are not here.
 
 mod admin;
+mod backup;
 mod check;
 mod completions;
 mod conversations;
@@ -13,6 +14,7 @@ mod lists;
 mod man;
 mod origin;
 mod pause;
+mod restore;
 mod serve;
 mod stats;
 mod table;
@@ -97,6 +99,10 @@ enum Command {
     /// Print or erase what is stored of one visitor, also while the server runs
     #[command(subcommand)]
     Visitor(visitor::Command),
+    /// Make a backup of the database, also while the server runs
+    Backup(backup::Target),
+    /// Put a backup in the place of the database, while the server is stopped
+    Restore(restore::Source),
     /// Count what widgets reported
     #[command(subcommand)]
     Events(stats::EventsCommand),
@@ -162,6 +168,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Leads(command) => code(leads::run(&options, &command)),
         Command::Conversations(command) => code(conversations::run(&options, &command)),
         Command::Visitor(command) => code(visitor::run(&options, &command)),
+        Command::Backup(target) => code(backup::run(&options, &target)),
+        Command::Restore(source) => code(restore::run(&options, &source)),
         Command::Events(command) => code(stats::events(&options, &command)),
         Command::Stats(days) => code(stats::run(&options, &days)),
         Command::Webhook { command } => webhook::run(&options, &command),

@@ -37,6 +37,7 @@ mod admin_scale;
 mod webhooks;
 
 // What can go wrong.
+mod backup;
 mod behind_caddy;
 mod behind_nginx;
 mod behind_proxy;
@@ -58,6 +59,7 @@ mod retention;
 mod secrets;
 mod shutdown;
 mod stopping;
+mod upgrade;
 
 // What the owner sees.
 mod owner_lists;
