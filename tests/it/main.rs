@@ -55,6 +55,7 @@ mod retention;
 mod secrets;
 mod shutdown;
 mod stopping;
+mod systemd;
 
 // What the owner sees.
 mod owner_lists;
