@@ -5,7 +5,7 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, shellcheck, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
+# newer with npm, nginx, shellcheck, systemd-analyze, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
 # on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm. The tests of a full disk
 # mount a small one: that takes root.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
@@ -41,7 +41,7 @@ step() {
 missing_packages() {
     local command_and_package
     for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
-        shellcheck:shellcheck nginx:nginx-light slowhttptest:slowhttptest; do
+        shellcheck:shellcheck systemd-analyze:systemd nginx:nginx-light slowhttptest:slowhttptest; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -82,6 +82,20 @@ shell_scripts() {
     shellcheck scripts/*.sh .ci/run
 }
 
+# The units of systemd: their grammar, and how far the service is shut in.
+units() {
+    local scratch=target/units
+    mkdir -p $scratch
+    rm -f $scratch/*
+    cp scripts/deploy/*.service $scratch
+    cp scripts/deploy/*.timer $scratch 2>/dev/null || true
+    # Where it is not installed, another program stands for it.
+    sed -i 's|/usr/local/bin/widgetd|/bin/true|g' $scratch/*.service
+    systemd-analyze verify $scratch/*
+    # In tenths, of 10 for no protection at all.
+    systemd-analyze security --offline=true --threshold=20 scripts/deploy/widgetd.service | tail -n 1
+}
+
 openapi() {
     local venv=target/openapi-validator
     if [ ! -x $venv/bin/openapi-spec-validator ]; then
@@ -93,6 +107,7 @@ openapi() {
 
 step 'tools' tools
 step 'shell scripts' shell_scripts
+step 'units' units
 step 'openapi.json' openapi
 step 'formatting' cargo fmt --check
 step 'lints' cargo clippy --locked --all-targets -- -D warnings

@@ -62,5 +62,6 @@ mod owner_lists;
 
 // The program and its source.
 mod cli;
+mod install;
 mod pause;
 mod tidy;
