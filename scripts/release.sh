@@ -3,16 +3,17 @@
 #
 #   scripts/release.sh             builds, checks and packs
 #   scripts/release.sh --no-build  checks and packs what was built before
+#   scripts/release.sh --symbols   builds with symbols and does no more: to see what is large in it
 #
 # Makes target/release-VERSION/ with widgetd, widgetd-VERSION-ARCH-linux.tar.gz and SHA256SUMS. In the tarball are the binary,
-# widget.toml, install.sh, deploy/, README.md, LICENSE, CHANGELOG.md, and manual pages and completions if widgetd makes them. The
+# widget.toml, install.sh, deploy/, container/ (for the Dockerfile), README.md, LICENSE, CHANGELOG.md, and manual pages and completions if widgetd makes them. The
 # same commit with the same toolchain, C compiler and C library gives the same bytes.
 #
 # The binary is glibc's static-pie, by the target that every toolchain has: no second target, no second C compiler, and the
-# allocator and the string functions that were measured. It asks the system for nothing, save for names: glibc would load the
-# modules that /etc/nsswitch.conf names (mdns, resolve, myhostname) from the machine's own glibc. So the checks below let it look
-# names up in an empty root with that file, and without it. musl would make it smaller, with an allocator that is slow under
-# threads, and needs another target of the toolchain.
+# allocator and the string functions that were measured. One thing of glibc's is taken out: to look a name up it would load the
+# modules that /etc/nsswitch.conf names (mdns, resolve, myhostname) and the machine's own glibc with them; where that is another
+# version, as of Debian 13, the process died. It now knows "files" and "dns", which are built in, and passes over the others. musl
+# has no such modules, but another allocator than the one that was measured, and is another target of the toolchain.
 #
 # Needs the Rust toolchain of rust-toolchain.toml, a C compiler, glibc's static libraries (in Debian's libc6-dev), file, readelf,
 # curl, python3 and root for chroot. Prints sizes. Exits with 1 if a check fails.
@@ -50,11 +51,23 @@ fail() {
 }
 
 build() {
-    # No path of this machine is to be in it; packed relocations take 200 KB less.
+    # No path of this machine is to be in it. Packed relocations take 200 KB less. Random bytes come from the system call:
+    # else they would come from /dev/urandom, since a static program finds no function by its name.
     # shellcheck disable=SC2054 # the comma is for the linker
     local flags=(-C target-feature=+crt-static -C link-arg=-Wl,--pack-dyn-relocs=relr
-        "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" "--remap-path-prefix=$PWD=/widgetd")
-    RUSTFLAGS="${flags[*]}" CARGO_TARGET_DIR=$target cargo build --release --locked --bin widgetd --target "$triple"
+        "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" "--remap-path-prefix=$PWD=/widgetd"
+        --cfg 'getrandom_backend="linux_getrandom"')
+    mkdir -p "$target"
+    cc -c -O2 -x c -o "$target/no_modules.o" - <<'C'
+/* Stands for glibc's own: a static program must load no module, which would bring another glibc with it. */
+void *__wrap___libc_dlopen_mode(const char *name, int mode) {
+    (void)name;
+    (void)mode;
+    return 0;
+}
+C
+    RUSTFLAGS="${flags[*]}" CARGO_TARGET_DIR=$target cargo rustc --release --locked --bin widgetd --target "$triple" -- \
+        -C "link-arg=$target/no_modules.o" -C link-arg=-Wl,--wrap=__libc_dlopen_mode "$@"
 }
 
 check_file() {
@@ -176,6 +189,9 @@ pack() {
     mkdir "$into/deploy"
     install --mode=644 scripts/deploy/* "$into/deploy"
     made_texts "$into"
+    # What deploy/Dockerfile puts into its image beside the binary.
+    mkdir -p "$into/container/data" "$into/container/etc"
+    printf 'hosts: files dns\n' >"$into/container/etc/nsswitch.conf"
     when=$(git log --max-count=1 --format=%ct 2>/dev/null || date --reference=Cargo.lock +%s)
     tar --create --directory "$scratch" --sort=name --mtime="@$when" --owner=0 --group=0 --numeric-owner --format=ustar \
         --mode=u+rwX,go+rX,go-w "$name" | gzip --best --no-name >"$out/$name.tar.gz"
@@ -188,8 +204,12 @@ pack() {
 case "${1:-}" in
     '') build ;;
     --no-build) ;;
+    --symbols)
+        build -C strip=none
+        exit
+        ;;
     *)
-        printf 'usage: scripts/release.sh [--no-build]\n' >&2
+        printf 'usage: scripts/release.sh [--no-build | --symbols]\n' >&2
         exit 2
         ;;
 esac

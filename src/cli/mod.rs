@@ -4,6 +4,7 @@
 mod admin;
 mod check;
 mod conversations;
+mod health;
 mod leads;
 mod lists;
 mod origin;
@@ -52,6 +53,8 @@ enum Command {
         /// The URL of the page, as the browser shows it
         url: String,
     },
+    /// Ask the running server whether it can serve; exits with 1 if it cannot
+    Health,
     /// The admin page
     #[command(subcommand)]
     Admin(admin::Command),
@@ -116,6 +119,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve => serve::run(options),
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
+        Command::Health => health::run(&options),
         Command::Admin(command) => admin::run(&options, &command),
         Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),
         Command::Resume { agent } => pause::run(&options, &agent, pause::Switch::Resume),
