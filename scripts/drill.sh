@@ -10,8 +10,8 @@
 # a kill, the backup if the release has one, upgrades good and bad, the way back, and the end. What is done to the machine
 # is gone afterwards.
 #
-# Needs root, and debootstrap and systemd-nspawn, which it installs if they are missing and this is Debian. The system is
-# fetched once, into target/drill: a minute; then it takes half a one. Prints a line a step; exits with 1 if one failed.
+# Needs root, loop devices, and debootstrap and systemd-nspawn, which it installs if they are missing and this is Debian. The system
+# is fetched once, into target/drill: a minute or two; then it takes half a one. Prints a line a step; exits with 1 if one failed.
 # shellcheck disable=SC2016 # a $ in single quotes is for the shell of that machine
 set -euo pipefail
 export LC_ALL=C
@@ -23,11 +23,19 @@ tmp=$(mktemp -d)
 nspawn_pid='' leader=''
 
 clean_up() {
+    # Whoever writes to a frozen disk cannot even be killed.
+    fsfreeze --unfreeze "$tmp/data" 2>/dev/null || true
     if [ -n "$nspawn_pid" ] && kill -0 "$nspawn_pid" 2>/dev/null; then
         [ -z "$leader" ] || kill -s RTMIN+4 "$leader" 2>/dev/null || true # poweroff, for systemd
         wait_until_gone || kill -9 "$nspawn_pid" 2>/dev/null || true
     fi
+    if mountpoint --quiet "$tmp/data"; then
+        umount "$tmp/data" || umount --lazy "$tmp/data"
+    fi
     rm -rf "$tmp"
+    # What nspawn leaves where no manager tidies up.
+    [ -d /run/systemd/system ] || find /sys/fs/cgroup -depth -type d \( -path '*/payload' -o -path '*/payload/*' -o -path '*/supervisor' \) \
+        -exec rmdir {} + 2>/dev/null || true
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
@@ -101,11 +109,18 @@ unpack() {
 }
 
 boot() {
-    # What is written stays in memory. systemd must speak of the same cgroups as this machine does.
-    local hybrid=()
+    # A disk of its own for the data, that can stall.
+    mkdir "$tmp/data"
+    truncate --size=64M "$tmp/disk"
+    mkfs.ext4 -q "$tmp/disk"
+    mount -o loop "$tmp/disk" "$tmp/data"
+    # systemd must speak of the same cgroups as this machine does.
+    local hybrid=() unmanaged=()
     [ -e /sys/fs/cgroup/cgroup.controllers ] || hybrid=(systemd.unified_cgroup_hierarchy=0)
-    systemd-nspawn --quiet --directory="$base" --volatile=overlay --machine=widgetd-drill --register=no --keep-unit \
-        --private-network --resolv-conf=off --console=pipe --bind-ro="$tmp/release:/mnt" --boot "${hybrid[@]}" \
+    [ -d /run/systemd/system ] || unmanaged=(--keep-unit)
+    # What else is written stays in memory.
+    systemd-nspawn --quiet --directory="$base" --volatile=overlay --machine=widgetd-drill --register=no "${unmanaged[@]}" \
+        --private-network --resolv-conf=off --console=pipe --bind-ro="$tmp/release:/mnt" --bind="$tmp/data:/var/lib/widgetd" --boot "${hybrid[@]}" \
         </dev/null >"$tmp/console" 2>&1 &
     nspawn_pid=$!
     local tries
@@ -227,6 +242,21 @@ another_runs() {
         test \$pid != 0 && test \$pid != $2 && systemctl is-active --quiet widgetd"
 }
 
+# stall PID: the disk does, for longer than the watchdog waits, while a visitor wants to be answered.
+stall() {
+    fsfreeze --freeze "$tmp/data"
+    local waiting
+    visit >"$tmp/stalled" &
+    waiting=$!
+    sleep 5
+    local pid
+    pid=$(main_pid)
+    fsfreeze --unfreeze "$tmp/data"
+    [ "$pid" = "$1" ] || fail 'the watchdog restarted a server whose disk stalls'
+    [ ! -s "$tmp/stalled" ] || fail 'a visitor was answered although nothing could be stored'
+    wait "$waiting" || fail 'a visitor was not answered when the disk went on'
+}
+
 watchdog() {
     local before
     inside 'mkdir -p /etc/systemd/system/widgetd.service.d
@@ -236,6 +266,7 @@ watchdog() {
     # Longer than the watchdog waits.
     sleep 3
     [ "$(main_pid)" = "$before" ] || fail 'the watchdog restarted a server that serves'
+    stall "$before"
     inside "kill -STOP $before"
     another_runs 'the watchdog restarts a server that hangs' "$before"
     inside 'journalctl --unit=widgetd --no-pager | grep "Watchdog timeout"' >/dev/null || fail 'it was not the watchdog'
@@ -243,8 +274,8 @@ watchdog() {
     before=$(main_pid)
     inside "kill -KILL $before; rm -r /etc/systemd/system/widgetd.service.d; systemctl daemon-reload"
     another_runs 'a killed server is started again' "$before"
-    [ "$(conversations)" = 3 ] || fail "of three conversations $(conversations) are there"
-    ok 'the watchdog restarts a server that hangs, and systemd one that was killed; all that was said is there'
+    [ "$(conversations)" = 4 ] || fail "of four conversations $(conversations) are there"
+    ok 'the watchdog lets a server be whose disk stalls, and restarts one that hangs; one that was killed is started again; all that was said is there'
 }
 
 backup() {
@@ -278,7 +309,7 @@ upgrade() {
     [ "$(inside 'widgetd --version')" = "$(cat "$tmp/next")" ] || fail 'the old version is still there'
     inside "curl -sS -H 'Origin: http://127.0.0.1:8080' 'http://127.0.0.1:8080/v1/widget/config?agent_id=demo' | grep 'Good evening!'" >/dev/null ||
         fail 'the upgrade changed the configuration'
-    [ "$(conversations)" = 3 ] || fail 'the upgrade lost conversations'
+    [ "$(conversations)" = 4 ] || fail 'the upgrade lost conversations'
     ok "$(grep '^upgraded' <<<"$said"), restarted"
     inside "$(sed -n 's/^To go back: //p' <<<"$said")" || fail 'the way back'
     [ "$(inside 'widgetd --version')" != "$(cat "$tmp/next")" ] || fail 'the way back leads nowhere'

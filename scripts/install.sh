@@ -45,6 +45,12 @@ check_machine() {
         fail 'this machine was not started by systemd: copy widgetd to where you want it, and have your own supervisor run "widgetd serve --config FILE"'
 }
 
+# A service that somebody set up by hand has its configuration elsewhere: it must not come up with the demo's.
+check_service() {
+    [ ! -f "$units/widgetd.service" ] || [ -e "$etc/widget.toml" ] ||
+        fail "there is a widgetd.service, and no $etc/widget.toml: move your widget.toml (and the file with the keys, as $etc/env) there first, see CHANGELOG.md"
+}
+
 # The release's own program, or what was built here.
 find_program() {
     for new in "$here/widgetd" "$here/../target/x86_64-unknown-linux-gnu/release/widgetd" "$here/../target/release/widgetd"; do
@@ -192,6 +198,7 @@ NEXT
 
 install_or_upgrade() {
     check_machine
+    check_service
     find_program
     make_user
     make_folders

@@ -5,9 +5,9 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, shellcheck, systemd-analyze, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
+# newer with npm, nginx, shellcheck, systemd-analyze, systemd-nspawn, debootstrap, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
 # on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm. The tests of a full disk
-# mount a small one: that takes root.
+# mount a small one, and the drill boots a Debian 12: that takes root.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
 set -euo pipefail
 
@@ -41,7 +41,7 @@ step() {
 missing_packages() {
     local command_and_package
     for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
-        shellcheck:shellcheck systemd-analyze:systemd nginx:nginx-light slowhttptest:slowhttptest; do
+        shellcheck:shellcheck systemd-analyze:systemd systemd-nspawn:systemd-container debootstrap:debootstrap nginx:nginx-light slowhttptest:slowhttptest; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -116,6 +116,7 @@ step 'outside judges' scripts/judges.sh
 step 'documentation' env RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --document-private-items --locked
 step 'widget tests' node --test tests/widget/*.test.js
 step 'release build' cargo build --release --locked
+step 'drill' scripts/drill.sh --built
 step 'browser tests' scripts/browser.sh
 step 'smoke' scripts/smoke.sh
 step 'slow and greedy clients' scripts/slow.sh

@@ -103,6 +103,19 @@ fn an_upgrade_keeps_the_configuration_the_keys_and_the_program_before_it() {
 }
 
 #[test]
+fn a_service_that_was_set_up_by_hand_does_not_come_up_with_the_configuration_of_the_demo() {
+    let release = Release::new("1.0.0");
+    let unit = release.installed("etc/systemd/system/widgetd.service");
+    fs::create_dir_all(unit.parent().unwrap()).unwrap();
+    fs::write(&unit, "# mine").unwrap();
+    let output = release.run(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("move your widget.toml"));
+    assert_eq!(fs::read_to_string(&unit).unwrap(), "# mine");
+    assert!(!release.installed("etc/widgetd").exists() && !release.installed("usr/local/bin/widgetd").exists());
+}
+
+#[test]
 fn uninstalling_leaves_what_cannot_be_had_again() {
     let release = Release::new("1.0.0");
     release.install(&[]);
