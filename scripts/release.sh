@@ -159,9 +159,14 @@ TOML
     printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' >"$root/etc/resolv.conf"
     wait_for 'the receiver' curl --silent --output /dev/null --data '' "http://127.0.0.1:$port/"
     names_resolve 'without nsswitch.conf'
-    printf 'hosts: files mdns4_minimal [NOTFOUND=return] resolve [!UNAVAIL=return] dns myhostname\n' \
+    printf 'hosts: trap mdns4_minimal [NOTFOUND=return] resolve [!UNAVAIL=return] files dns myhostname\n' \
         >"$root/etc/nsswitch.conf"
-    names_resolve 'with modules in nsswitch.conf that are not there'
+    # A module that ends whoever loads it.
+    mkdir -p "$root/lib/$arch-linux-gnu"
+    cc -shared -fPIC -nostdlib -x c -o "$root/lib/$arch-linux-gnu/libnss_trap.so.2" - <<'C'
+__attribute__((constructor)) static void loaded(void) { __builtin_trap(); }
+C
+    names_resolve 'with modules in nsswitch.conf'
 }
 
 # Manual pages and completions, if this widgetd makes them.
@@ -190,8 +195,7 @@ pack() {
     install --mode=644 scripts/deploy/* "$into/deploy"
     made_texts "$into"
     # What deploy/Dockerfile puts into its image beside the binary.
-    mkdir -p "$into/container/data" "$into/container/etc"
-    printf 'hosts: files dns\n' >"$into/container/etc/nsswitch.conf"
+    mkdir -p "$into/container/data"
     when=$(git log --max-count=1 --format=%ct 2>/dev/null || date --reference=Cargo.lock +%s)
     tar --create --directory "$scratch" --sort=name --mtime="@$when" --owner=0 --group=0 --numeric-owner --format=ustar \
         --mode=u+rwX,go+rX,go-w "$name" | gzip --best --no-name >"$out/$name.tar.gz"
