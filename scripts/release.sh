@@ -22,7 +22,7 @@ export LC_ALL=C
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # In bytes.
-SIZE_MAX=$((8 * 1024 * 1024))
+SIZE_MAX=9000000
 arch=$(uname -m)
 triple=$arch-unknown-linux-gnu
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
