@@ -171,6 +171,9 @@ install_it() {
 }
 
 start() {
+    inside 'systemd-run --quiet --pipe --wait --property=User=widgetd --property=EnvironmentFile=/etc/widgetd/env \
+        widgetd check --config /etc/widgetd/widget.toml' >"$tmp/check" || fail 'check, as the README has it'
+    grep --quiet 'is valid' "$tmp/check" || fail "check said: $(cat "$tmp/check")"
     inside 'systemctl enable --quiet --now widgetd' || fail 'it does not start'
     [ "$(property ActiveState)/$(property NotifyAccess)" = active/main ] || fail 'it is not active'
     local began ready
@@ -311,10 +314,29 @@ upgrade() {
         fail 'the upgrade changed the configuration'
     [ "$(conversations)" = 4 ] || fail 'the upgrade lost conversations'
     ok "$(grep '^upgraded' <<<"$said"), restarted"
-    inside "$(sed -n 's/^To go back: //p' <<<"$said")" || fail 'the way back'
+    go_back "$said"
+    ok "and back to $(inside 'widgetd --version')"
+}
+
+# go_back SAID: as install.sh has said.
+go_back() {
+    inside "$(sed -n 's/^To go back: //p' <<<"$1")" || fail 'the way back'
     [ "$(inside 'widgetd --version')" != "$(cat "$tmp/next")" ] || fail 'the way back leads nowhere'
     visit >/dev/null || fail 'a visitor is not answered after the way back'
-    ok "and back to $(inside 'widgetd --version')"
+}
+
+# A program that takes the configuration and does not serve.
+upgrade_that_does_not_start() {
+    local said
+    inside 'cp -r /root/next /root/broken && cat >/root/broken/widgetd && chmod 755 /root/broken/widgetd' <<'SH'
+#!/bin/sh
+[ "$1" != serve ] || { echo 'no, I do not serve' >&2; exit 1; }
+exec /mnt/widgetd "$@"
+SH
+    if said=$(inside 'cd /root/broken && sh install.sh' 2>&1); then fail 'an upgrade that does not start went well'; fi
+    grep --quiet 'I do not serve' <<<"$said" || fail "an upgrade that does not start gives no reason: $said"
+    go_back "$said"
+    ok 'an upgrade that does not start says why, and how to go back, which works'
 }
 
 stop() {
@@ -329,7 +351,7 @@ stop() {
     ok 'stopped well; uninstalled, and the data is still there'
 }
 
-as_owner='setpriv --reuid widgetd --regid widgetd --clear-groups'
+as_owner='runuser --user widgetd --'
 tarball=${1:-}
 tools
 if [ -z "$tarball" ]; then
@@ -350,5 +372,6 @@ upgrade_with_a_mistake
 watchdog
 backup
 upgrade
+upgrade_that_does_not_start
 stop
 printf 'The drill went well, in %s s.\n' $((SECONDS - started))

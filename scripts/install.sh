@@ -188,7 +188,8 @@ next_steps() {
 Next:
   1. say in /etc/widgetd/widget.toml what your agents are, and put their keys into /etc/widgetd/env;
   2. look whether it is right, and start it, now and with the machine:
-       widgetd check --config /etc/widgetd/widget.toml
+       systemd-run --quiet --pipe --wait --property=User=widgetd --property=EnvironmentFile=/etc/widgetd/env \\
+           widgetd check --config /etc/widgetd/widget.toml
        systemctl enable --now widgetd$timer
   3. systemctl status widgetd; journalctl -u widgetd; curl http://127.0.0.1:8080/readyz
 
