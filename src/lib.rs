@@ -18,6 +18,7 @@ mod log;
 mod model;
 mod server;
 mod store;
+mod supervisor;
 mod token;
 mod webhook;
 mod widget;

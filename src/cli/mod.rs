@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod conversations;
 mod file;
+mod health;
 mod import_faq;
 mod init;
 mod leads;
@@ -66,6 +67,8 @@ enum Command {
         /// The URL of the page, as the browser shows it
         url: String,
     },
+    /// Ask the running server whether it can serve; exits with 1 if it cannot
+    Health,
     /// Teach an agent the questions and answers of a Markdown or CSV file
     ///
     /// Markdown: each heading is a question and the text below it the answer; so are "Q:" with "A:", and details with a
@@ -160,6 +163,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve => serve::run(options.located()),
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
+        Command::Health => health::run(&options),
         Command::ImportFaq(import) => code(import_faq::run(&options, &import)),
         Command::Admin(command) => admin::run(&options, &command),
         Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),

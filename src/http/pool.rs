@@ -30,7 +30,8 @@ pub(super) struct Sizes {
     pub(super) waiting: usize,
 }
 
-/// Threads that live until the process ends.
+/// Threads that live until the process ends. Clones are the same ones.
+#[derive(Clone)]
 pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -43,6 +44,8 @@ struct State {
     queue: VecDeque<Job>,
     /// Short jobs that run.
     running: usize,
+    /// Short jobs that were taken, ever.
+    taken: u64,
     /// Threads without work; the one that rested last is the last.
     resting: Vec<Arc<Seat>>,
 }
@@ -69,6 +72,12 @@ impl Pool {
         let state = state.lock();
         // Counting only what waits would refuse a burst that finds every thread free.
         state.running + state.queue.len() >= sizes.jobs + sizes.waiting
+    }
+
+    /// How many jobs were taken until now, and how many wait.
+    pub(super) fn progress(&self) -> (u64, usize) {
+        let state = self.0.state.lock();
+        (state.taken, state.queue.len())
     }
 
     /// Runs `job` on one of the threads, in its turn.
@@ -122,6 +131,7 @@ impl Shared {
                 && let Some(job) = state.queue.pop_front()
             {
                 state.running += 1;
+                state.taken += 1;
                 return job;
             }
             state.resting.push(seat.clone());

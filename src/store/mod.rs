@@ -251,6 +251,17 @@ impl Store {
         self.0.writer.ready()
     }
 
+    /// Whether somebody reads or writes at this moment. Who does so for long waits for the disk.
+    pub(crate) fn is_at_work(&self) -> bool {
+        let readers = self.0.readers.state();
+        readers.idle_connections < readers.connections || self.0.writer.is_at_work()
+    }
+
+    /// Whether writes find a writer. One that fails is one.
+    pub(crate) fn has_writer(&self) -> bool {
+        self.0.writer.is_open()
+    }
+
     /// Commits what has queued and closes; later writes are refused.
     pub(crate) fn close(&self) {
         self.0.writer.close();

@@ -76,6 +76,7 @@ pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     is_failing: Arc<AtomicBool>,
+    is_at_work: Arc<AtomicBool>,
     /// Something was deleted of which the log still has a copy.
     owes_emptying: Arc<AtomicBool>,
 }
@@ -85,11 +86,13 @@ impl Writer {
     pub(super) fn start(connection: Connection, is_alone: bool) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
+        let is_at_work = Arc::<AtomicBool>::default();
         let owes_emptying = Arc::<AtomicBool>::default();
         let work = Loop {
             connection,
             is_alone,
             is_failing: is_failing.clone(),
+            is_at_work: is_at_work.clone(),
             owes_emptying: owes_emptying.clone(),
             damage: None,
             failed_to_empty_at: None,
@@ -97,7 +100,8 @@ impl Writer {
             folding_fails: false,
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
-        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing, owes_emptying })
+        let (queue, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
+        Ok(Self { queue, thread, is_failing, is_at_work, owes_emptying })
     }
 
     pub(super) fn write<T: Send + 'static>(
@@ -140,10 +144,19 @@ impl Writer {
         })
     }
 
-    pub(super) fn ready(&self) -> Result<(), StoreError> {
+    /// Whether its thread is there, and was not told to end.
+    pub(super) fn is_open(&self) -> bool {
         // In this order: `close` keeps the thread's lock until it has ended.
-        let is_open = self.queue.lock().is_some() && self.thread.lock().as_ref().is_some_and(|it| !it.is_finished());
-        if !is_open {
+        self.queue.lock().is_some() && self.thread.lock().as_ref().is_some_and(|it| !it.is_finished())
+    }
+
+    /// Whether it is about to commit something, or folds the log.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.is_at_work.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ready(&self) -> Result<(), StoreError> {
+        if !self.is_open() {
             return Err(StoreError::Closed);
         }
         if self.is_failing.load(Ordering::Relaxed) {
@@ -185,6 +198,7 @@ struct Loop {
     /// No other process keeps the log.
     is_alone: bool,
     is_failing: Arc<AtomicBool>,
+    is_at_work: Arc<AtomicBool>,
     owes_emptying: Arc<AtomicBool>,
     /// What was found wrong with the file. It stays: only a person can repair it.
     damage: Option<StoreError>,
@@ -197,11 +211,14 @@ struct Loop {
 impl Loop {
     fn run(mut self, queue: &Receiver<Job>) {
         loop {
-            match queue.recv_timeout(IDLE) {
+            let received = queue.recv_timeout(IDLE);
+            self.is_at_work.store(true, Ordering::Relaxed);
+            match received {
                 Ok(first) => self.commit(std::iter::once(first).chain(queue.try_iter()).take(BATCH_MAX)),
                 Err(RecvTimeoutError::Timeout) => self.idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.is_at_work.store(false, Ordering::Relaxed);
         }
         // Beside a server the log is the server's, unless something of ours is in it.
         if self.is_alone || self.has_written || self.owes_emptying.load(Ordering::Relaxed) {

@@ -60,6 +60,7 @@ mod secrets;
 mod shutdown;
 mod stopping;
 mod upgrade;
+mod systemd;
 
 // What the owner sees.
 mod owner_lists;
@@ -69,5 +70,6 @@ mod cli;
 mod completions;
 mod first_steps;
 mod import_faq;
+mod install;
 mod pause;
 mod tidy;
