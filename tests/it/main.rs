@@ -59,8 +59,8 @@ mod retention;
 mod secrets;
 mod shutdown;
 mod stopping;
-mod upgrade;
 mod systemd;
+mod upgrade;
 
 // What the owner sees.
 mod owner_lists;
