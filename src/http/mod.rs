@@ -41,7 +41,7 @@ use socket2::SockRef;
 pub(crate) use client_addr::{AddressKey, TrustedProxies, address_key, network_key};
 pub(crate) use permits::{Permit, Permits};
 pub(crate) use pool::Rest;
-pub(crate) use request::Request;
+pub(crate) use request::{Forwarded, Request};
 pub(crate) use responder::Responder;
 pub(crate) use sse::{ClientGone, EventStream};
 

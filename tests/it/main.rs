@@ -27,6 +27,7 @@ mod overload;
 mod resume;
 mod script;
 mod stream;
+mod stream_test;
 mod tls;
 mod tokens;
 
