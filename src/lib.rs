@@ -6,6 +6,7 @@ mod chat;
 mod cli;
 mod clock;
 mod config;
+mod doctor;
 mod domain;
 mod export;
 #[cfg(any(test, fuzzing))]

@@ -4,6 +4,7 @@
 mod admin;
 mod check;
 mod conversations;
+mod doctor;
 mod leads;
 mod lists;
 mod origin;
@@ -45,6 +46,8 @@ enum Command {
     Serve,
     /// Check widget.toml, and print what each agent serves and how to call it
     Check,
+    /// Find out why the widget does not show on a site, and what mends it
+    Doctor(doctor::Arguments),
     /// Tell whether a page may use an agent, and what to add if it may not
     Origin {
         /// The agent's id
@@ -115,6 +118,7 @@ pub(crate) fn main() -> ExitCode {
     match command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(options),
         Command::Check => check::run(&options),
+        Command::Doctor(arguments) => doctor::run(&options, &arguments),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
         Command::Admin(command) => admin::run(&options, &command),
         Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),

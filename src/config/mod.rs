@@ -47,7 +47,7 @@ use crate::domain::origin::Origin;
 use crate::limiter::Rate;
 use crate::{http, log, model, store, webhook};
 
-pub(crate) use crate::config::complaint::Complaints;
+pub(crate) use crate::config::complaint::{Complaints, nearest};
 pub(crate) use crate::config::secret::{SecretError, token_keys};
 
 /// A file beyond this is not a configuration: a thousand FAQ entries at their longest have 4 MB.

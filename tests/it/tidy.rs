@@ -8,12 +8,13 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "admin", "config", "export", "model", "store", "webhook", "widget"]),
+    ("cli", &["server", "admin", "config", "doctor", "export", "model", "store", "webhook", "widget"]),
     ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store", "webhook"]),
+    ("doctor", &["config", "widget"]),
     ("janitor", &["store"]),
     ("export", &["store"]),
     ("api", &["chat", "config", "http", "model", "store", "widget"]),
