@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Read};
+use std::net::ToSocketAddrs;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustls::CertificateError;
@@ -181,6 +182,12 @@ impl Answer {
     }
 }
 
+/// Without the brackets of an IPv6 address.
+fn host(url: &str) -> String {
+    let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    host.trim_matches(['[', ']']).to_owned()
+}
+
 /// Why there was no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum CallError {
@@ -198,27 +205,27 @@ pub(super) enum CallError {
 impl CallError {
     fn of(error: &Error, url: &str) -> Self {
         match error {
-            Error::HostNotFound => {
-                let host = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned));
-                Self::UnknownHost(host.unwrap_or_default())
-            }
+            Error::HostNotFound => Self::UnknownHost(host(url)),
             Error::Timeout(ureq::Timeout::Resolve) => Self::Timeout("looking its name up"),
             Error::Timeout(ureq::Timeout::Connect) => Self::Timeout("connecting"),
             Error::Timeout(_) => Self::Timeout("waiting for its answer"),
             Error::Rustls(error) => Self::of_tls(error),
-            Error::Io(error) => Self::of_io(error),
+            Error::Io(error) => Self::of_io(error, url),
             // An HTTP server that is asked on its TLS port, or the other way round, speaks neither.
             error => Self::Other(error.to_string()),
         }
     }
 
-    fn of_io(error: &std::io::Error) -> Self {
+    fn of_io(error: &std::io::Error, url: &str) -> Self {
         if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             return Self::of_tls(error);
         }
         match error.kind() {
             ErrorKind::ConnectionRefused => Self::Refused,
             ErrorKind::TimedOut => Self::Timeout("connecting"),
+            // What the system says of a name that it does not know has no kind of its own.
+            ErrorKind::Other | ErrorKind::InvalidInput => Self::Other(error.to_string()),
+            _ if (host(url), 0).to_socket_addrs().is_err() => Self::UnknownHost(host(url)),
             _ => Self::Other(error.to_string()),
         }
     }
@@ -246,7 +253,6 @@ impl CallError {
         })
     }
 
-    /// The end of a finding's id.
     pub(super) const fn is_tls(&self) -> bool {
         matches!(self, Self::Certificate(_) | Self::NotTls | Self::Tls(_))
     }

@@ -182,7 +182,9 @@ pub(super) fn rate_limited() -> Finding {
 
 /// Does a browser load the script, and run it?
 pub(super) fn judge_script(subject: &Subject<'_>, tag: Option<&Tag>, report: &mut Report) {
-    let of_tag = tag.filter(|tag| origin(&tag.url) == *subject.base).map(|tag| tag.url.to_string());
+    // A wrong path was told already.
+    let of_tag =
+        tag.filter(|tag| origin(&tag.url) == *subject.base && tag.has_right_path()).map(|tag| tag.url.to_string());
     let url = of_tag.unwrap_or_else(|| subject.url("/widget.js"));
     let answer = match subject.caller.get(&url, &[]) {
         Ok(answer) => answer,

@@ -46,6 +46,18 @@ pub(super) struct Tag {
     pub(super) index: usize,
 }
 
+impl Tag {
+    /// It loads the script of the day, or this very one.
+    pub(super) fn has_right_path(&self) -> bool {
+        let path = self.url.path();
+        path == "/widget.js" || pinned_hash(path) == Some(widget::hash())
+    }
+}
+
+fn pinned_hash(path: &str) -> Option<&str> {
+    path.strip_prefix("/w/")?.strip_suffix("/widget.js")
+}
+
 /// What tag managers are loaded from: what they insert is not in the page's text.
 const TAG_MANAGERS: [&str; 7] = [
     "googletagmanager.com",
@@ -288,12 +300,12 @@ fn elsewhere(tag: &Tag, page: &Url, known: &Known<'_>) -> Option<Finding> {
 
 /// The right server, and another path than the script's.
 fn misplaced(tag: &Tag, known: &Known<'_>) -> Option<Finding> {
+    if tag.has_right_path() {
+        return None;
+    }
     let path = tag.url.path();
-    let pinned = path.strip_prefix("/w/").and_then(|rest| rest.strip_suffix("/widget.js"));
     let agent = tag.agent.as_deref();
-    match pinned {
-        None if path == "/widget.js" => None,
-        Some(hash) if hash == widget::hash() => None,
+    match pinned_hash(path) {
         Some(_) => Some(
             Finding::error("tag-pinned-old", format!("The tag pins {path}, the script of another version of widgetd."))
                 .advise("After an update the pinned tag is another one. Write in the page:")

@@ -79,7 +79,7 @@ impl Proxied {
 }
 
 /// What the README tells people to write.
-fn readme_snippet() -> String {
+pub(crate) fn readme_snippet() -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let (_, rest) = readme.split_once("```nginx\n").expect("a snippet for nginx");
     rest.split_once("```").expect("its end").0.to_owned()

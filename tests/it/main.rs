@@ -62,5 +62,6 @@ mod owner_lists;
 
 // The program and its source.
 mod cli;
+mod doctor;
 mod pause;
 mod tidy;
