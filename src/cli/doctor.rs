@@ -114,9 +114,14 @@ pub(super) fn finding(finding: &Finding) {
         Severity::Warning => "warning",
         Severity::Note => "note",
     };
-    say(format_args!("{severity}: {} [{}]", finding.found, finding.id));
+    say(format_args!("{severity}: {} [{}]", harmless(&finding.found), finding.id));
     if !finding.advice.is_empty() {
-        say(format_args!("  {}", finding.advice));
+        say(format_args!("  {}", harmless(&finding.advice)));
     }
-    finding.lines.iter().for_each(|line| say(format_args!("    {line}")));
+    finding.lines.iter().for_each(|line| say(format_args!("    {}", harmless(line))));
+}
+
+/// Some of it is what a page says, and no page may move the cursor of a terminal.
+fn harmless(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }

@@ -67,12 +67,19 @@ pub(crate) fn examine(case: &Case<'_>, caller: &Caller) -> Report {
     if in_the_way.iter().all(Option::is_none) {
         report.fine(format!("agent \"{}\" may be on this page", agent.id()));
     }
+    let is_allowed = in_the_way[0].is_none();
     report.findings.extend(in_the_way.into_iter().flatten());
     if let (Ok(page), Some(markup), Some(tag)) = (&fetched, &markup, &tag) {
         judge_policies(page, markup, tag, agent, &mut report);
     }
     report.findings.extend(settings::of_server(case.config));
-    report.findings.extend(settings::of_agent(agent));
+    if tag.is_none() && case.config.public_url.is_none() && !local::is_loopback(&url) {
+        report.findings.extend(settings::unknown_to_visitors(case.config));
+    }
+    // Where the page itself is refused, what else might be is of no interest.
+    report
+        .findings
+        .extend(settings::of_agent(agent).into_iter().filter(|it| is_allowed || it.severity != Severity::Note));
     case.judge_server(&guess, tag.as_ref(), agent, &origin, caller, &mut report);
     report.findings.sort_by_key(|finding| finding.severity);
     report

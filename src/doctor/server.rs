@@ -69,7 +69,7 @@ fn strange(subject: &Subject<'_>, url: &str, answer: &Answer) -> Option<Finding>
             finding.advise("Let the proxy pass every path on as it is, /healthz too.")
         } else {
             finding
-                .advise("Write under [server], and use that address in the tag:")
+                .advise("Write under [server], start widgetd again, and use that address in the tag:")
                 .line(format!("public_url = \"{next}\""))
         });
     }

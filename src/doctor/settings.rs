@@ -9,6 +9,9 @@ use crate::config::Config;
 use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
 
+const ADDRESS_ADVICE: &str = "Write under [server] the address that visitors use, and start widgetd again:";
+const ADDRESS_LINE: &str = "public_url = \"https://chat.example.com\"";
+
 /// All of it.
 pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = of_server(config);
@@ -29,8 +32,8 @@ pub(super) fn of_server(config: &Config) -> Vec<Finding> {
                 "trusted_proxies is set and public_url is not: the tags that are printed, and \"self\", name an address \
                  that no visitor can reach.",
             )
-            .advise("Write under [server] the address that visitors use, such as:")
-            .line("public_url = \"https://chat.example.com\""),
+            .advise(ADDRESS_ADVICE)
+            .line(ADDRESS_LINE),
         );
     }
     let is_beyond = |url: &&Origin| Url::parse(url.as_str()).is_ok_and(|url| !local::is_loopback(&url));
@@ -44,11 +47,18 @@ pub(super) fn of_server(config: &Config) -> Vec<Finding> {
                 "public-url-not-https",
                 format!("public_url is {public}, and {site} is https://: browsers load no http:// script there."),
             )
-            .advise("Put a proxy with TLS before widgetd, and write under [server]:")
+            .advise("Put a proxy with TLS before widgetd, write under [server], and start it again:")
             .line(format!("public_url = \"{}\"", public.as_str().replacen("http://", "https://", 1))),
         );
     }
     findings
+}
+
+/// For a site elsewhere, whose owner is to be given a tag: nothing, if it was told already.
+pub(super) fn unknown_to_visitors(config: &Config) -> Option<Finding> {
+    let is_told = of_server(config).iter().any(|finding| finding.id == "public-url-missing");
+    let found = "widget.toml has no public_url: the tag that is printed names an address that visitors cannot reach.";
+    (!is_told).then(|| Finding::warning("public-url-missing", found).advise(ADDRESS_ADVICE).line(ADDRESS_LINE))
 }
 
 /// Which sites and pages have the agent.

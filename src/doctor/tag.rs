@@ -38,7 +38,7 @@ impl Known<'_> {
 pub(super) struct Tag {
     /// Where the script is.
     pub(super) url: Url,
-    /// As the page asks for it; it may not exist.
+    /// That the page asks for, if there is such a one.
     pub(super) agent: Option<String>,
     pub(super) nonce: Option<String>,
     pub(super) integrity: Option<String>,
@@ -237,7 +237,9 @@ fn agent(
                 .advise("Write an agent that there is, in the page:")
                 .line(known.tag(meant)),
         );
-    } else if known.wanted.is_some_and(|wanted| wanted != agent) {
+        return None;
+    }
+    if known.wanted.is_some_and(|wanted| wanted != agent) {
         let wanted = known.wanted.unwrap_or_default();
         findings.push(
             Finding::error("agent-other", format!("The page asks for agent {agent:?}, not for {wanted:?}."))
@@ -293,7 +295,7 @@ fn elsewhere(tag: &Tag, page: &Url, known: &Known<'_>) -> Option<Finding> {
             "public-url-unknown",
             format!("The tag loads the script from {found}; widget.toml has no public_url."),
         )
-        .advise("If that is this server, write under [server] in widget.toml:")
+        .advise("If that is this server, write under [server] in widget.toml, and start widgetd again:")
         .line(format!("public_url = \"{found}\""))
     })
 }
@@ -320,5 +322,4 @@ fn misplaced(tag: &Tag, known: &Known<'_>) -> Option<Finding> {
 }
 
 #[cfg(test)]
-#[path = "tag_tests.rs"]
 mod tests;

@@ -36,6 +36,14 @@ fn what_is_wrong_comes_first_with_its_line_below() {
 }
 
 #[test]
+fn a_page_cannot_write_to_the_terminal() {
+    let scene = Scene::start();
+    scene.show(&format!("<meta http-equiv=content-security-policy content=\"script-src \u{1b}[2Ja\">{}", scene.tag()));
+    let told = text(scene.run(&["doctor", &scene.web.origin()]).stdout);
+    assert!(told.contains("[csp-script]") && !told.contains('\u{1b}'), "{told:?}");
+}
+
+#[test]
 fn json_is_one_document() {
     let scene = Scene::start();
     let document = scene.diagnosis().document;

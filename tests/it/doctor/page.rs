@@ -74,6 +74,15 @@ fn tag_that_check_pins() -> String {
 }
 
 #[test]
+fn a_tag_for_a_site_elsewhere_needs_a_public_url() {
+    let scene = Scene::with(|config| {
+        config.unset("server", "public_url").unset("server", "trusted_proxies");
+    });
+    let report = scene.ask("http://nowhere.invalid/");
+    assert!(report.ids().contains(&"public-url-missing"), "{:#}", report.document);
+}
+
+#[test]
 fn a_second_tag_is_a_warning() {
     let scene = Scene::start();
     scene.show(&format!("{0}{0}", scene.tag()));

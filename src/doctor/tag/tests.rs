@@ -59,7 +59,7 @@ fn a_tag_that_is_not_there_or_not_run_is_told() {
 fn a_tag_manager_makes_the_missing_tag_a_warning() {
     let html = "<script src=https://www.googletagmanager.com/gtm.js?id=GTM-1></script>";
     let (_, findings) = judge_on("https://www.example.com/", html, true, None);
-    assert_eq!((findings[0].id, findings[0].severity), ("tag-missing", super::super::Severity::Warning));
+    assert_eq!((findings[0].id, findings[0].severity), ("tag-missing", crate::doctor::Severity::Warning));
 }
 
 #[test]
