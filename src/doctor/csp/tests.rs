@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const SCRIPT: &str = "https://chat.example.com/widget.js";
@@ -142,4 +144,20 @@ fn a_header_may_hold_several_policies() {
     let policies = Policy::parse_list("script-src 'self', default-src *, ,");
     assert_eq!(policies.len(), 2);
     assert_eq!(policies[1].line(Kind::Script).as_deref(), Some("default-src *"));
+}
+
+proptest! {
+    #[test]
+    fn no_policy_makes_it_panic(text in "(script-src|default-src)( ['*a-z:/.%é\\[\\]0-9-]{0,12}){0,4}|\\PC{0,40}") {
+        for policy in Policy::parse_list(&text) {
+            let page = url("https://www.example.com/");
+            let script = ScriptRequest { url: &url(SCRIPT), nonce: Some("a"), integrity: Some("sha384-a") };
+            policy.allows_script(&script, &page);
+            for kind in [Kind::Script, Kind::Connect, Kind::Image] {
+                policy.allows(kind, script.url, &page);
+                let mended = Policy::parse(&policy.line_with(kind, "https://chat.example.com"));
+                prop_assert!(policy.is_strict_dynamic() || mended.allows(kind, script.url, &page), "{text}");
+            }
+        }
+    }
 }

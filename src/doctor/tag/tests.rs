@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 const RIGHT: &str = "<script src=\"https://chat.example.com/widget.js\" data-agent-id=\"acme\" async></script>";
@@ -123,4 +125,30 @@ fn the_agent_that_the_caller_wants_is_compared() {
     let (_, findings) = judge_on("https://www.example.com/", RIGHT, true, Some("support"));
     assert_eq!(findings[0].id, "agent-other");
     assert!(findings[0].lines[0].contains("\"support\""));
+}
+
+proptest! {
+    /// A page is what others write.
+    #[test]
+    fn no_page_makes_it_panic(
+        pieces in prop::collection::vec(
+            prop_oneof![
+                "\\PC{0,8}",
+                Just("<script ".to_owned()),
+                Just("src=https://chat.example.com/widget.js".to_owned()),
+                Just("</script>".to_owned()),
+                Just("<!--".to_owned()),
+                Just("-->".to_owned()),
+                Just("<template>".to_owned()),
+                Just("</noscript>".to_owned()),
+                Just("widgetdSettings".to_owned()),
+                Just("agentId:'".to_owned()),
+                Just("<base href=".to_owned()),
+                Just(">".to_owned()),
+            ],
+            0..20,
+        )
+    ) {
+        judge_on("https://www.example.com/", &pieces.concat(), true, None);
+    }
 }

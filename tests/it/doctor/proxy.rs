@@ -3,6 +3,7 @@
 use rustix::process::Signal;
 
 use super::Scene;
+use crate::support::config::Agent;
 use crate::support::relay::{Address, Habits};
 
 /// With these habits of the proxy there is this one finding; with those of a good one there is none.
@@ -146,6 +147,28 @@ fn a_server_that_has_not_read_its_file_again_is_found() {
     scene.site.server.signal(Signal::HUP);
     scene.site.server.wait_for_line("widget.toml reloaded");
     scene.diagnosis().healthy();
+}
+
+#[test]
+fn an_agent_that_the_running_server_does_not_know_yet_is_found() {
+    let mut scene = Scene::start();
+    let origin = scene.web.origin();
+    scene.write_config(|config| {
+        config.add_agent(Agent::new("sales", &origin));
+    });
+    scene.show(&scene.tag().replace("demo", "sales"));
+    assert_eq!(scene.diagnosis().only("server-other-agent", "error"), ["systemctl reload widgetd"]);
+    scene.site.server.signal(Signal::HUP);
+    scene.site.server.wait_for_line("widget.toml reloaded");
+    scene.diagnosis().healthy();
+}
+
+#[test]
+fn a_server_that_refuses_further_calls_is_no_error() {
+    let scene = Scene::with(|config| {
+        config.text("limits", "messages_per_address", "1/1m");
+    });
+    scene.diagnosis().only("rate-limited", "warning");
 }
 
 #[test]
