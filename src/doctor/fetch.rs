@@ -56,11 +56,13 @@ impl Caller {
     }
 
     /// The whole answer to a GET.
+    #[inline(never)]
     pub(super) fn get(&self, url: &str, headers: &[(&str, &str)]) -> Result<Answer, CallError> {
         self.open("GET", url, headers, "").map(Opened::whole)
     }
 
     /// The whole answer to any method; a `body` is JSON.
+    #[inline(never)]
     pub(super) fn call(
         &self,
         method: &str,
@@ -72,6 +74,7 @@ impl Caller {
     }
 
     /// The head of an answer, whose body is still to be read.
+    #[inline(never)]
     pub(super) fn open(
         &self,
         method: &str,

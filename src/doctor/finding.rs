@@ -27,15 +27,19 @@ pub(crate) struct Finding {
     pub(crate) lines: Vec<String>,
 }
 
+/// Not inlined: there are a hundred of them, and none is in a hurry.
 impl Finding {
+    #[inline(never)]
     pub(super) fn error(id: &'static str, found: impl Into<String>) -> Self {
         Self::new(id, Severity::Error, found.into())
     }
 
+    #[inline(never)]
     pub(super) fn warning(id: &'static str, found: impl Into<String>) -> Self {
         Self::new(id, Severity::Warning, found.into())
     }
 
+    #[inline(never)]
     pub(super) fn note(id: &'static str, found: impl Into<String>) -> Self {
         Self::new(id, Severity::Note, found.into())
     }
@@ -45,11 +49,14 @@ impl Finding {
     }
 
     /// What to do about it.
-    pub(super) fn advise(self, advice: impl Into<String>) -> Self {
-        Self { advice: advice.into(), ..self }
+    #[inline(never)]
+    pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = advice.into();
+        self
     }
 
     /// A line that mends it.
+    #[inline(never)]
     pub(super) fn line(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
         self
@@ -70,10 +77,12 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    #[inline(never)]
     pub(super) fn add(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 
+    #[inline(never)]
     pub(super) fn fine(&mut self, what: impl Into<String>) {
         self.fine.push(what.into());
     }

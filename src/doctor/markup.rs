@@ -1,7 +1,7 @@
-//! A page's HTML as far as the widget is concerned: its scripts, where they stand, and its policies. Tokens by html5gum
-//! (WHATWG HTML, section 13.2.5), so that what only looks like a tag is none.
+//! A page's HTML as far as the widget is concerned: its scripts, where they stand, and its policies. By tokens, so that what
+//! only looks like a tag is none. Pure.
 
-use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
+use super::tokens::{Token, Tokens};
 
 /// How deep comments and `<noscript>` are looked into: one in the other is all that is seen.
 const DEPTH_MAX: u8 = 2;
@@ -50,45 +50,33 @@ impl Markup {
     }
 
     fn read(&mut self, html: &str, place: Place, depth: u8) {
-        let mut emitter = DefaultEmitter::default();
-        emitter.naively_switch_states(true);
         let mut templates = 0_u32;
-        // The text of one of these is told as a text token of its own.
-        let mut open: Option<&'static str> = None;
-        for Ok(token) in Tokenizer::new_with_emitter(html, emitter) {
+        // The element that was opened last: what follows may be its text.
+        let mut open = String::new();
+        for token in Tokens::new(html) {
             let here = if templates > 0 { Place::Template } else { place };
             match token {
-                Token::StartTag(tag) => match &*tag.name.0 {
-                    b"script" => {
-                        let attributes = attributes(&tag);
-                        self.scripts.push(Script { place: here, attributes, text: String::new() });
-                        open = Some("script");
-                    }
-                    b"noscript" => open = Some("noscript"),
-                    b"template" => templates += 1,
-                    b"base" if here == Place::Page && self.base.is_none() => {
-                        self.base = value(&attributes(&tag), "href");
-                    }
-                    b"meta" if here == Place::Page => self.read_meta(&attributes(&tag)),
-                    _ => {}
-                },
-                Token::EndTag(tag) => match &*tag.name.0 {
-                    b"template" => templates = templates.saturating_sub(1),
-                    b"script" | b"noscript" => open = None,
-                    _ => {}
-                },
-                Token::String(text) => {
-                    let text = String::from_utf8_lossy(&text.value.0).into_owned();
-                    match (open, self.scripts.last_mut()) {
-                        (Some("script"), Some(script)) => script.text.push_str(&text),
-                        (Some("noscript"), _) if depth < DEPTH_MAX => self.read(&text, Place::Noscript, depth + 1),
+                Token::Start { name, attributes } => {
+                    match name.as_str() {
+                        "template" => templates += 1,
+                        "base" if here == Place::Page && self.base.is_none() => self.base = value(&attributes, "href"),
+                        "meta" if here == Place::Page => self.read_meta(&attributes),
+                        "script" => self.scripts.push(Script { place: here, attributes, text: String::new() }),
                         _ => {}
                     }
+                    open = name;
                 }
-                Token::Comment(text) if depth < DEPTH_MAX => {
-                    self.read(&String::from_utf8_lossy(&text.value.0), Place::Comment, depth + 1);
+                Token::End { name } => {
+                    templates = templates.saturating_sub(u32::from(name == "template"));
+                    open.clear();
                 }
-                _ => {}
+                Token::Text(text) => match (open.as_str(), self.scripts.last_mut()) {
+                    ("script", Some(script)) => script.text.push_str(text),
+                    ("noscript", _) if depth < DEPTH_MAX => self.read(text, Place::Noscript, depth + 1),
+                    _ => {}
+                },
+                Token::Comment(text) if depth < DEPTH_MAX => self.read(text, Place::Comment, depth + 1),
+                Token::Comment(_) => {}
             }
         }
     }
@@ -101,11 +89,6 @@ impl Markup {
             self.policies.push((content, self.scripts.len()));
         }
     }
-}
-
-fn attributes(tag: &StartTag<()>) -> Vec<(String, String)> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    tag.attributes.iter().map(|(name, value)| (text(&name.0), text(&value.value.0))).collect()
 }
 
 fn value(attributes: &[(String, String)], name: &str) -> Option<String> {

@@ -20,6 +20,7 @@ mod server;
 mod settings;
 mod stream;
 mod tag;
+mod tokens;
 
 use url::Url;
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::fetch::Opened;
@@ -20,16 +20,13 @@ const CLAIM: &str = "192.0.2.7";
 const STREAM_BYTES_MAX: usize = 64 << 10;
 
 /// An event, as the server tells it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Event {
-    number: u32,
+    number: u64,
     ms: u64,
-    #[serde(default)]
-    of: Option<u32>,
-    #[serde(default)]
-    client: Option<String>,
-    #[serde(default)]
-    forwarded_for: Option<String>,
+    /// Of the first one.
+    of: Option<u64>,
+    seen: Option<Seen>,
 }
 
 /// One stream, as it came.
@@ -177,12 +174,18 @@ fn hear(opened: &mut Opened) -> Heard {
 
 fn parse(event: &str) -> Option<Event> {
     let data = event.lines().find_map(|line| line.strip_prefix("data:"))?;
-    serde_json::from_str(data.trim()).ok()
+    let data: Value = serde_json::from_str(data.trim()).ok()?;
+    let text = |name: &str| data[name].as_str().map(str::to_owned);
+    Some(Event {
+        number: data["number"].as_u64()?,
+        ms: data["ms"].as_u64()?,
+        of: data["of"].as_u64(),
+        seen: text("client").zip(text("forwarded_for")).map(|(client, forwarded_for)| Seen { client, forwarded_for }),
+    })
 }
 
 fn seen(heard: &Heard) -> Option<Seen> {
-    let (_, first) = heard.events.first()?;
-    Some(Seen { client: first.client.clone()?, forwarded_for: first.forwarded_for.clone()? })
+    heard.events.first()?.1.seen.clone()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -275,17 +278,11 @@ pub(super) fn listens_on(listen: std::net::SocketAddr) -> String {
 mod tests {
     use super::*;
 
-    fn events(arrivals_ms: &[u64], of: u32) -> Vec<(Duration, Event)> {
+    fn events(arrivals_ms: &[u64], of: u64) -> Vec<(Duration, Event)> {
         (1..)
             .zip(arrivals_ms)
             .map(|(number, &at)| {
-                let event = Event {
-                    number,
-                    ms: u64::from(number - 1) * 150,
-                    of: (number == 1).then_some(of),
-                    client: None,
-                    forwarded_for: None,
-                };
+                let event = Event { number, ms: (number - 1) * 150, of: (number == 1).then_some(of), seen: None };
                 (Duration::from_millis(at), event)
             })
             .collect()
