@@ -1,8 +1,9 @@
 //! Why does the widget not show on a site? Looks at the page as a browser would, at the server by the address that visitors use,
 //! and at what stands between; each thing that is wrong is told with the line that mends it.
 //!
-//! Findings are made beside what finds them: `tag`, `integrity`, `policy` and `csp` judge the page's text, `place` and `settings`
-//! `widget.toml`; these are pure. `page`, `server`, `cors` and `stream` make calls through `fetch`. It stores nothing anywhere.
+//! `tokens` and `markup` read the page. Findings are made beside what finds them: `tag`, `integrity`, `policy` and `csp` judge the
+//! page's text, `place` and `settings` `widget.toml`; these are pure. `page`, `server`, `cors` and `stream` make calls through
+//! `fetch`. It stores nothing anywhere.
 
 mod clocks;
 mod cors;

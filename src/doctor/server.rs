@@ -4,7 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::clocks;
-use super::fetch::{self, Answer, Caller};
+use super::fetch::{self, Answer, CallError, Caller};
 use super::finding::{Finding, Report};
 use super::tag::{Tag, origin};
 use crate::config::Config;
@@ -40,10 +40,7 @@ pub(super) fn is_reached(subject: &Subject<'_>, report: &mut Report) -> bool {
     let answer = match subject.caller.get(&url, &[]) {
         Ok(answer) => answer,
         Err(error) => {
-            let id = if error.is_tls() { "server-tls" } else { "server-unreachable" };
-            let found = format!("The server cannot be reached at {}: {error}.", subject.base);
-            let finding = Finding::error(id, found).advise(fetch::remedy(&error));
-            report.add(if error.is_tls() { finding } else { finding.line("systemctl status widgetd") });
+            report.add(unreachable(subject, &error));
             return false;
         }
     };
@@ -56,6 +53,23 @@ pub(super) fn is_reached(subject: &Subject<'_>, report: &mut Report) -> bool {
         }
     }
     false
+}
+
+fn unreachable(subject: &Subject<'_>, error: &CallError) -> Finding {
+    let found = format!("The server cannot be reached at {}: {error}.", subject.base);
+    let finding = Finding::error(if error.is_tls() { "server-tls" } else { "server-unreachable" }, found);
+    let host = Url::parse(subject.base.as_str()).ok().and_then(|url| url.host_str().map(str::to_owned));
+    match error {
+        // Routers often lead nobody from inside back in.
+        CallError::Timeout(_) => finding
+            .advise(
+                "Start the web server there, and let its port through the firewall. If visitors do reach it, this machine \
+                 alone cannot come by its own public address: let /etc/hosts lead it to the proxy, with the line:",
+            )
+            .line(format!("127.0.0.1 {}", host.unwrap_or_default())),
+        error if error.is_tls() => finding.advise(fetch::remedy(error)),
+        error => finding.advise(fetch::remedy(error)).line("systemctl status widgetd"),
+    }
 }
 
 /// An answer to `/healthz` that is not widgetd's.
