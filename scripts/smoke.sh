@@ -316,6 +316,9 @@ use_forged() {
 }
 
 check_messages() {
+    ask GET /v1/widget/stream-test --header "Origin: $origin" --header "Authorization: Bearer $token"
+    expect 'a stream test tells who asks, and ticks' \
+        'is(200) and readable and .names == ["seen", "tick", "tick", "tick", "tick"] and [.events[].number] == [1, 2, 3, 4, 5]'
     local question='{"content":"What is this?","client_message_id":"smoke-1"}' streamed message_id
     say /v1/widget/messages/stream "$question" --no-buffer
     expect 'a streamed answer starts, tells tokens and is done' \

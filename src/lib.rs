@@ -6,6 +6,7 @@ mod chat;
 mod cli;
 mod clock;
 mod config;
+mod doctor;
 mod domain;
 mod export;
 mod faq_import;

@@ -27,6 +27,7 @@ mod reply;
 mod routes;
 mod script;
 mod stored;
+mod stream_test;
 
 use std::any::Any;
 use std::cell::OnceCell;
@@ -45,7 +46,7 @@ use crate::config::Config;
 use crate::domain::id::{self, AgentId};
 use crate::domain::origin::Origin;
 use crate::domain::time::Timestamp;
-use crate::http::{FrontHandle, Permits, Request, Responder, Rest};
+use crate::http::{Forwarded, FrontHandle, Permits, Request, Responder, Rest};
 use crate::model::Link;
 use crate::store::{FaqIndex, Store};
 use crate::token::Tokens;
@@ -86,6 +87,7 @@ struct Ctx<'a> {
     snapshot: &'a Snapshot,
     request: &'a rouille::Request,
     body: &'a [u8],
+    forwarded: Forwarded,
     request_id: &'a str,
     now: Timestamp,
     monotonic: Duration,
@@ -145,6 +147,7 @@ pub(crate) fn handle(app: &Arc<App>, request: Request, responder: Responder) -> 
         snapshot: &snapshot,
         request: &request.http,
         body: request.body(),
+        forwarded: request.forwarded,
         request_id: &request_id,
         now: clock::now(),
         monotonic: clock::monotonic(),

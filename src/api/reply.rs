@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rouille::Response;
+use rouille::{Response, ResponseBody};
 
 use super::cors::Access;
 use super::error::ApiError;
@@ -64,6 +64,17 @@ impl Reply {
         self.line.write(CLIENT_LEFT);
         self.responder.close();
     }
+}
+
+/// The head of every event stream.
+pub(super) fn stream_head() -> Response {
+    let headers = vec![
+        ("Content-Type".into(), "text/event-stream; charset=utf-8".into()),
+        // No proxy may keep, change or gather it.
+        ("Cache-Control".into(), "no-cache, no-store, no-transform".into()),
+        ("X-Accel-Buffering".into(), "no".into()),
+    ];
+    Response { status_code: 200, headers, data: ResponseBody::empty(), upgrade: None }
 }
 
 /// An answer that is leaving event by event. Its line is logged when it ends, however that is.

@@ -1,7 +1,9 @@
 //! Every method, path and endpoint, in one column.
 
 use super::error::ApiError;
-use super::{Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, me, messages, script};
+use super::{
+    Ctx, Outcome, agent_config, assets, check, cors, events, health, init, leads, me, messages, script, stream_test,
+};
 
 type Endpoint = fn(&Ctx<'_>) -> Result<Outcome, ApiError>;
 
@@ -28,7 +30,7 @@ const fn delete(path: &'static str, endpoint: Endpoint) -> Route {
     Route { method: "DELETE", path, endpoint }
 }
 
-const ROUTES: [Route; 14] = [
+const ROUTES: [Route; 15] = [
     post("/v1/widget/init", init::init),
     post("/v1/widget/messages/stream", messages::stream),
     post("/v1/widget/messages", messages::whole),
@@ -36,6 +38,7 @@ const ROUTES: [Route; 14] = [
     post("/v1/widget/events", events::events),
     get("/v1/widget/config", agent_config::agent_config),
     get(CHECK, check::check),
+    get("/v1/widget/stream-test", stream_test::stream_test),
     get(ME, me::show),
     delete(ME, me::erase),
     get("/healthz", health::healthz),

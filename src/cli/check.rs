@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::{Options, load, say};
 use crate::config::Config;
+use crate::doctor::{self, Finding, Severity};
 use crate::domain::agent::Agent;
 use crate::domain::money::{self, Ceilings, Currency};
 use crate::store::Store;
@@ -37,6 +38,12 @@ pub(super) fn run(options: &Options) -> ExitCode {
         say(format_args!(""));
     }
     config.warnings.iter().for_each(|warning| say(format_args!("warning: {warning}")));
+    for finding in doctor::judge_settings(&config) {
+        say(format_args!(""));
+        // The file is valid all the same.
+        let severity = finding.severity.max(Severity::Warning);
+        super::doctor::finding(&Finding { severity, ..finding });
+    }
     ExitCode::SUCCESS
 }
 

@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod completions;
 mod conversations;
+mod doctor;
 mod file;
 mod health;
 mod import_faq;
@@ -60,6 +61,8 @@ enum Command {
     Serve,
     /// Check widget.toml, and print what each agent serves and how to call it
     Check,
+    /// Find out why the widget does not show on a site, and what mends it
+    Doctor(doctor::Arguments),
     /// Tell whether a page may use an agent, and what to add if it may not
     Origin {
         /// The agent's id
@@ -162,6 +165,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Init(flags) => init::run(&options, &flags),
         Command::Serve => serve::run(options.located()),
         Command::Check => check::run(&options),
+        Command::Doctor(arguments) => doctor::run(&options, &arguments),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
         Command::Health => health::run(&options),
         Command::ImportFaq(import) => code(import_faq::run(&options, &import)),

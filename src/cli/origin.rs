@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use super::{Options, USAGE, agent, fail, load_without_secrets, say};
-use crate::config::Config;
-use crate::domain::agent::Agent;
-use crate::domain::origin::{Origin, Received};
+use crate::doctor;
+use crate::domain::origin::Origin;
 use crate::server;
 
 pub(super) fn run(options: &Options, agent_id: &str, url: &str) -> ExitCode {
@@ -21,20 +20,13 @@ fn answer(options: &Options, agent_id: &str, url: &str) -> Result<ExitCode, Exit
         fail(&format!("\"{url}\" {error}"));
         ExitCode::from(USAGE)
     })?;
-    if is_allowed(agent, &origin, &config) {
+    let own = server::own_origins(&config, config.http.listen);
+    let Some(finding) = doctor::judge_origin(agent, &origin, &own, &config) else {
         say(format_args!("allowed: pages on {origin} may use agent \"{agent_id}\"."));
         return Ok(ExitCode::SUCCESS);
-    }
-    say(format_args!("not allowed: pages on {origin} may not use agent \"{agent_id}\"."));
-    say(format_args!(
-        "Add \"{origin}\" to allowed_origins of [[agent]] \"{agent_id}\" in {}, then reload:",
-        config.source.display()
-    ));
-    say(format_args!("  {}", agent.allowed_origins.line_with(&origin)));
+    };
+    say(format_args!("not allowed: {}", finding.found));
+    say(format_args!("{}", finding.advice));
+    finding.lines.iter().for_each(|line| say(format_args!("  {line}")));
     Ok(ExitCode::FAILURE)
-}
-
-fn is_allowed(agent: &Agent, origin: &Origin, config: &Config) -> bool {
-    let own = server::own_origins(config, config.http.listen);
-    agent.allowed_origins.allow(&Received::Origin(origin.clone()), &own)
 }

@@ -60,7 +60,7 @@ impl fmt::Display for Complaints {
 }
 
 /// The candidate that was probably meant by `word`, if one is near enough to be worth naming.
-pub(super) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = word.to_lowercase().replace(['-', ' '], "_");
     // A third of the letters may be wrong; two words that share a part of four letters are near, too.
     let letters_wrong_max = (word.chars().count() / 3).max(1);

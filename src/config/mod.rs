@@ -51,7 +51,7 @@ use crate::domain::origin::Origin;
 use crate::limiter::Rate;
 use crate::{http, log, model, store, webhook};
 
-pub(crate) use crate::config::complaint::{Complaint, Complaints};
+pub(crate) use crate::config::complaint::{Complaint, Complaints, nearest};
 pub(crate) use crate::config::credential::is_variable_name;
 pub(crate) use crate::config::faq_edit::{Edited, Fate, edit_faq, same_question};
 pub(crate) use crate::config::leak::kind_of_key;

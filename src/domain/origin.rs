@@ -63,6 +63,11 @@ impl Origin {
         Self::parse(&format!("{scheme}://{host}"))
     }
 
+    /// As [`Self::of_url`], of a URL that was understood. One without a host has an origin that equals no other's: its own.
+    pub(crate) fn of_page(url: &Url) -> Self {
+        Self::of_url(url.as_str()).unwrap_or_else(|_| Self(url.to_string()))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

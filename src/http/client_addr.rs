@@ -1,5 +1,6 @@
 //! Whose address a request counts for: the peer's, or what trusted proxies say of it. Pure.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Hops of `X-Forwarded-For` that are looked at, from the right.
@@ -108,6 +109,16 @@ fn mapped(ip: IpAddr) -> u128 {
 /// What limits count by: an IPv4 address whole, of IPv6 the /64, since a subscriber has all of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AddressKey(u128);
+
+/// The address, or the subscriber's network with its length.
+impl fmt::Display for AddressKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Ipv6Addr::from_bits(self.0).to_canonical() {
+            IpAddr::V4(ip) => write!(f, "{ip}"),
+            IpAddr::V6(ip) => write!(f, "{ip}/64"),
+        }
+    }
+}
 
 pub(crate) fn address_key(ip: IpAddr) -> AddressKey {
     const SUBSCRIBER: u128 = !0 << 64;

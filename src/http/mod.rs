@@ -44,7 +44,7 @@ pub(crate) use client_addr::{AddressKey, TrustedProxies, address_key, network_ke
 pub(crate) use permits::{Permit, Permits};
 pub(crate) use pool::Rest;
 pub(crate) use pulse::Signs;
-pub(crate) use request::Request;
+pub(crate) use request::{Forwarded, Request};
 pub(crate) use responder::Responder;
 pub(crate) use sse::{ClientGone, EventStream};
 

@@ -12,6 +12,17 @@ pub(crate) struct Request {
     body: Vec<u8>,
     /// When it was complete, on the monotonic clock.
     pub(crate) received: Duration,
+    pub(crate) forwarded: Forwarded,
+}
+
+/// What became of the word of a proxy on whose request this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forwarded {
+    /// There was none.
+    Absent,
+    /// The peer is no trusted proxy.
+    Ignored,
+    Believed,
 }
 
 impl Request {
@@ -23,9 +34,15 @@ impl Request {
         now: Duration,
     ) -> Self {
         let client = proxies.client(connection.peer, values(&head.headers, "X-Forwarded-For"));
+        let has_word = values(&head.headers, "X-Forwarded-For").next().is_some();
+        let forwarded = match (has_word, proxies.contain(connection.peer.ip())) {
+            (false, _) => Forwarded::Absent,
+            (true, false) => Forwarded::Ignored,
+            (true, true) => Forwarded::Believed,
+        };
         let http =
             rouille::Request::fake_http_from(client, head.method.as_str(), head.target, head.headers, Vec::new());
-        Self { http, body, received: now }
+        Self { http, body, received: now, forwarded }
     }
 
     pub(crate) fn body(&self) -> &[u8] {

@@ -24,6 +24,16 @@ pub(crate) fn hash() -> &'static str {
     &HASH
 }
 
+/// The script's digest in base64 (Subresource Integrity, section 3.1); none for an algorithm that browsers do not know.
+pub(crate) fn integrity(algorithm: &str) -> Option<String> {
+    Some(match algorithm {
+        "sha256" => BASE64_STANDARD.encode(hmac_sha256::Hash::hash(SCRIPT)),
+        "sha384" => BASE64_STANDARD.encode(*DIGEST),
+        "sha512" => BASE64_STANDARD.encode(hmac_sha512::Hash::hash(SCRIPT)),
+        _ => return None,
+    })
+}
+
 /// The tag for a page: `server` is the origin that visitors reach this server by. It always gets the script of the day.
 pub(crate) fn tag(server: &str, agent_id: &str) -> String {
     format!("<script src=\"{server}/widget.js\" data-agent-id=\"{agent_id}\" async></script>")
@@ -31,7 +41,7 @@ pub(crate) fn tag(server: &str, agent_id: &str) -> String {
 
 /// The same for pages that pin what they run: this script or none (Subresource Integrity, section 3).
 pub(crate) fn pinned_tag(server: &str, agent_id: &str) -> String {
-    let integrity = BASE64_STANDARD.encode(*DIGEST);
+    let integrity = integrity("sha384").unwrap_or_default();
     format!(
         "<script src=\"{server}/w/{}/widget.js\" data-agent-id=\"{agent_id}\" integrity=\"sha384-{integrity}\" \
          crossorigin=\"anonymous\" async></script>",

@@ -48,6 +48,7 @@ fn help_and_version_are_as_people_expect() {
     for word in [
         "serve",
         "check",
+        "doctor",
         "origin",
         "pause",
         "resume",

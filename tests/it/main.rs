@@ -27,6 +27,7 @@ mod overload;
 mod resume;
 mod script;
 mod stream;
+mod stream_test;
 mod tls;
 mod tokens;
 
@@ -68,6 +69,7 @@ mod owner_lists;
 // The program and its source.
 mod cli;
 mod completions;
+mod doctor;
 mod first_steps;
 mod import_faq;
 mod install;

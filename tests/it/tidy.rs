@@ -8,13 +8,14 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
-    ("cli", &["server", "admin", "config", "export", "faq_import", "model", "store", "webhook", "widget"]),
+    ("cli", &["server", "admin", "config", "doctor", "export", "faq_import", "model", "store", "webhook", "widget"]),
     ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store", "supervisor", "webhook"]),
     ("supervisor", &["http", "store"]),
+    ("doctor", &["config", "widget"]),
     ("janitor", &["store"]),
     ("export", &["store"]),
     ("faq_import", &[]),

@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use rouille::{Response, ResponseBody};
 use serde::Serialize;
 
 use crate::api::error::{ApiError, whole_seconds};
 use crate::api::limits::{self, Quota};
-use crate::api::reply::{OpenStream, Reply};
+use crate::api::reply::{self, OpenStream, Reply};
 use crate::chat::{Accepted, Chat, Done, Emit, Remaining, Replay, Started, TurnEvent};
 use crate::domain::conversation::{FinishReason, Usage};
 use crate::domain::id::{ConversationId, MessageId};
@@ -102,7 +101,9 @@ impl Stream {
     fn tell(&self, event: TurnEvent<'_>) -> ControlFlow<()> {
         let mut state = self.state.borrow_mut();
         let next = match (std::mem::replace(&mut *state, State::Over), event) {
-            (State::Waiting(reply), TurnEvent::Started(started)) => sent(reply.stream(self.head()), [start(started)]),
+            (State::Waiting(reply), TurnEvent::Started(started)) => {
+                sent(reply.stream(limits::tell(reply::stream_head(), &[self.quota])), [start(started)])
+            }
             (State::Waiting(reply), TurnEvent::Failed(failure)) => {
                 reply.send(Err(failure.into()));
                 State::Over
@@ -126,17 +127,6 @@ impl Stream {
             State::Over => ControlFlow::Break(()),
             State::Waiting(_) | State::Open(_) => ControlFlow::Continue(()),
         }
-    }
-
-    fn head(&self) -> Response {
-        let headers = vec![
-            ("Content-Type".into(), "text/event-stream; charset=utf-8".into()),
-            // No proxy may keep, change or gather it.
-            ("Cache-Control".into(), "no-cache, no-store, no-transform".into()),
-            ("X-Accel-Buffering".into(), "no".into()),
-        ];
-        let head = Response { status_code: 200, headers, data: ResponseBody::empty(), upgrade: None };
-        limits::tell(head, &[self.quota])
     }
 }
 

@@ -11,11 +11,13 @@ pub(crate) mod model;
 pub(crate) mod nginx;
 pub(crate) mod openapi;
 pub(crate) mod proxy;
+pub(crate) mod relay;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod sse;
 pub(crate) mod terminal;
 pub(crate) mod tokens;
+pub(crate) mod web;
 
 use std::time::{Duration, Instant};
 

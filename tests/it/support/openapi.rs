@@ -73,6 +73,8 @@ pub(crate) fn check_event(name: &str, data: &Value) {
         "token" => "EventToken",
         "done" => "EventDone",
         "error" => "EventError",
+        "seen" => "EventSeen",
+        "tick" => "EventTick",
         _ => panic!("the contract has no event {name}: {data}"),
     };
     validate(schema, &json!({"$ref": format!("#/components/schemas/{schema}")}), data);
