@@ -26,6 +26,7 @@ mod responder;
 mod response;
 mod slot;
 mod sse;
+mod steps;
 mod table;
 mod wire_error;
 
