@@ -14,6 +14,7 @@ use super::{Ctx, Outcome, body, gate};
 use crate::chat::{Acceptance, NewMessage};
 use crate::domain::conversation::{CLIENT_MESSAGE_ID_CHARS_MAX, CONTENT_CHARS_MAX};
 use crate::domain::id::ConversationId;
+use crate::metrics;
 
 pub(super) fn stream(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let Admitted { place, quota, conversation, acceptance } = admit(ctx)?;
@@ -56,7 +57,10 @@ fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     if ctx.app.front.is_draining() {
         return Err(ApiError::ShuttingDown);
     }
-    let place = place.map_err(|cause| ApiError::Overloaded { cause })?;
+    let place = place.map_err(|reason| {
+        metrics::requests().refused_place(reason.label());
+        ApiError::Overloaded { cause: reason.cause() }
+    })?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
     let accepted = ctx.app.chat.accept(&visit.assistant, &ctx.snapshot.faq, visit.speaker(), message, ctx.now);
     let acceptance = accepted.inspect_err(|_| ctx.snapshot.limits.give_message_back(ctx.client()))?;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::domain::id::AgentId;
 use crate::domain::money::{Ceilings, Charge};
 use crate::domain::time::{Period, Timestamp};
+use crate::metrics;
 
 /// The two kinds of periods, in the order in which an account has them.
 #[derive(Clone, Copy)]
@@ -126,13 +127,23 @@ impl Ledger {
         let mut books = self.0.lock();
         let mut accounts = books.of(agent);
         accounts.iter_mut().for_each(|account| account.turn(now.day()));
-        let full_until = accounts.iter().zip([own, all]).filter_map(|(account, most)| account.full_until(charge, most));
-        if let Some(end) = full_until.max() {
+        let [of_agent, of_all] = &accounts;
+        let full_until = [of_agent.full_until(charge, own), of_all.full_until(charge, all)];
+        if let Some(end) = full_until.into_iter().flatten().max() {
+            let is_own = full_until[0].is_some();
+            metrics::requests().refused_by_budget(if is_own { "agent_ceiling" } else { "global_ceiling" });
             return Err(end.since(now));
         }
         accounts.iter_mut().for_each(|account| account.add(charge));
         let first_days = accounts.map(|account| account.first_days());
         Ok(Reservation { ledger: self.clone(), agent: agent.clone(), first_days, charge })
+    }
+
+    /// What all agents together have used or reserved in the day and in the month of `now`.
+    pub(super) fn used(&self, now: Timestamp) -> [Charge; 2] {
+        let mut all = self.0.lock().all;
+        all.turn(now.day());
+        all.0.map(|sum| sum.charged)
     }
 }
 

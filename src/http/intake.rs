@@ -27,6 +27,7 @@ use super::wire_error::WireError;
 use super::{BACKLOG, Settings};
 use crate::clock;
 use crate::domain::id;
+use crate::metrics::{self, Connections};
 
 const LISTENER: usize = usize::MAX - 1;
 /// How often deadlines are looked at: how late one may be noticed.
@@ -282,7 +283,9 @@ impl Intake {
             if clock::monotonic().saturating_sub(received) <= WAIT_MAX {
                 return handler(request, responder);
             }
-            responder.send(WireError::Overloaded.problem().response(&id::random_hex()));
+            let problem = WireError::Overloaded.problem();
+            metrics::requests().refused_early(problem.status);
+            responder.send(problem.response(&id::random_hex()));
             None
         });
         State::Busy
@@ -311,9 +314,11 @@ impl Intake {
         }
         self.looked_at = now;
         let is_draining = self.shared.is_draining();
+        let mut seen = Connections { max: self.settings.connections_max, ..Connections::default() };
         for key in self.table.keys() {
             let Some(state) = self.table.state(key) else { continue };
             let mut state = state.lock();
+            state.count_in(&mut seen);
             match state.overdue(&self.settings, is_draining, now) {
                 None => continue,
                 // It may have sent a request that was not seen yet: read it before the system throws it away.
@@ -333,6 +338,7 @@ impl Intake {
             drop(state);
             self.table.remove(key);
         }
+        *self.shared.seen.lock() = seen;
     }
 
     /// New connections are refused by the system from here on. Those that wait to be accepted, it would reset, and their

@@ -46,6 +46,7 @@ pub(crate) use request::Request;
 pub(crate) use responder::Responder;
 pub(crate) use sse::{ClientGone, EventStream};
 
+use crate::metrics::{Connections, Slots};
 use intake::Intake;
 use pool::{Pool, Sizes};
 use slot::Shared;
@@ -141,6 +142,7 @@ impl Front {
         let Self { settings, shared, listener, .. } = self;
         let threads = settings.workers + settings.generations + settings.commits;
         let workers = Pool::start(Sizes { threads, jobs: settings.workers, waiting: WAITING_MAX }, WORKER_STACK_BYTES)?;
+        let _ = shared.workers.set(workers.clone());
         Intake::new(Arc::new(settings), shared, listener, workers, Arc::new(handler))?.run();
         Ok(())
     }
@@ -154,6 +156,16 @@ impl FrontHandle {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.0.is_draining()
+    }
+
+    /// The open connections, as they were a tenth of a second ago at most.
+    pub(crate) fn connections(&self) -> Connections {
+        *self.0.seen.lock()
+    }
+
+    /// Short requests that run, and those that wait for their turn. None before the front runs.
+    pub(crate) fn work(&self) -> Option<[Slots; 2]> {
+        self.0.workers.get().map(Pool::load)
     }
 
     /// Waits for nobody any longer. Only after `drain`.

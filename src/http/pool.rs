@@ -15,6 +15,8 @@ use std::thread::{self, Thread};
 
 use parking_lot::Mutex;
 
+use crate::metrics::Slots;
+
 /// What a job leaves to be done that takes long.
 pub(crate) type Rest = Box<dyn FnOnce()>;
 
@@ -30,7 +32,8 @@ pub(super) struct Sizes {
     pub(super) waiting: usize,
 }
 
-/// Threads that live until the process ends.
+/// Threads that live until the process ends. Clones are the same ones.
+#[derive(Clone)]
 pub(super) struct Pool(Arc<Shared>);
 
 struct Shared {
@@ -69,6 +72,14 @@ impl Pool {
         let state = state.lock();
         // Counting only what waits would refuse a burst that finds every thread free.
         state.running + state.queue.len() >= sizes.jobs + sizes.waiting
+    }
+
+    /// Short jobs that run, and those that wait.
+    pub(super) fn load(&self) -> [Slots; 2] {
+        let Shared { sizes, state } = &*self.0;
+        let state = state.lock();
+        let [running, waiting] = [state.running, state.queue.len()];
+        [Slots { used: running, max: sizes.jobs }, Slots { used: waiting, max: sizes.waiting }]
     }
 
     /// Runs `job` on one of the threads, in its turn.

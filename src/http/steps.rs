@@ -8,6 +8,7 @@ use super::slot::{Lingering, Reading, Slot, State, Writing};
 use super::wire_error::WireError;
 use crate::clock;
 use crate::domain::id;
+use crate::metrics;
 
 /// Writes what a worker left over.
 pub(super) fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
@@ -34,6 +35,7 @@ pub(super) fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
 
 /// Answers a request that no handler shall see, and closes.
 pub(super) fn refuse(connection: Connection, error: WireError) -> State {
+    metrics::requests().refused_early(error.problem().status);
     tracing::debug!(status = error.problem().status, reason = %error, "refused");
     let frame = Frame { is_head: false, version: tiny_http::HTTPVersion(1, 1), keep_alive: false };
     let answer = response::encode(error.problem().response(&id::random_hex()), &frame);

@@ -24,6 +24,7 @@ mod histogram;
 mod lead_history;
 mod lead_list;
 mod leads;
+mod load;
 mod message_search;
 mod messages;
 mod overview;

@@ -34,6 +34,7 @@ mod tokens;
 mod admin;
 mod admin_login;
 mod admin_scale;
+mod metrics;
 mod webhooks;
 
 // What can go wrong.
