@@ -5,7 +5,7 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, shellcheck, slowhttptest, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
+# newer with npm, nginx, shellcheck, slowhttptest, promtool, libfaketime, chromium with two fonts. What is missing is installed by apt-get if this runs as root
 # on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI and npm. The tests of a full disk
 # mount a small one: that takes root.
 # Prints each step's name and how long it took. Stops at the first that fails, and exits with 1.
@@ -41,7 +41,7 @@ step() {
 missing_packages() {
     local command_and_package
     for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
-        shellcheck:shellcheck nginx:nginx-light slowhttptest:slowhttptest; do
+        shellcheck:shellcheck nginx:nginx-light slowhttptest:slowhttptest promtool:prometheus; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -103,6 +103,7 @@ step 'widget tests' node --test tests/widget/*.test.js
 step 'release build' cargo build --release --locked
 step 'browser tests' scripts/browser.sh
 step 'smoke' scripts/smoke.sh
+step 'metrics' scripts/metrics.sh
 step 'slow and greedy clients' scripts/slow.sh
 step 'smoke with a real model' scripts/smoke-real.sh
 step 'fuzzing' scripts/fuzz.sh
