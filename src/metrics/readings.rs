@@ -142,7 +142,7 @@ fn connections(connections: &Connections, registry: &mut Registry) {
     {
         family.get_or_create(&[("state", state)]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
-    registry.register("connections", "Open connections, by what is waited for", family);
+    registry.register("connections", "Open connections to [server] listen, by what is waited for", family);
     gauge(registry, "connections_max", "Connections that may be open", max);
 }
 
