@@ -46,7 +46,7 @@ pub(crate) use request::Request;
 pub(crate) use responder::Responder;
 pub(crate) use sse::{ClientGone, EventStream};
 
-use crate::metrics::{Connections, Slots};
+use crate::metrics::{Connections, Level};
 use intake::Intake;
 use pool::{Pool, Sizes};
 use slot::Shared;
@@ -164,7 +164,7 @@ impl FrontHandle {
     }
 
     /// Short requests that run, and those that wait for their turn. None before the front runs.
-    pub(crate) fn work(&self) -> Option<[Slots; 2]> {
+    pub(crate) fn work(&self) -> Option<[Level; 2]> {
         self.0.workers.get().map(Pool::load)
     }
 

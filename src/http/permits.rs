@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::metrics::Slots;
+use crate::metrics::Level;
 
 /// So many permits, and no more.
 pub(crate) struct Permits(Arc<Shared>);
@@ -38,8 +38,8 @@ impl Permits {
         *self.0.held.lock()
     }
 
-    pub(crate) fn load(&self) -> Slots {
-        Slots { used: self.held(), max: self.0.max }
+    pub(crate) fn load(&self) -> Level {
+        Level { used: self.held(), max: self.0.max }
     }
 
     /// Waits until none is held, at most `timeout`; says whether that came true.

@@ -15,7 +15,7 @@ use std::thread::{self, Thread};
 
 use parking_lot::Mutex;
 
-use crate::metrics::Slots;
+use crate::metrics::Level;
 
 /// What a job leaves to be done that takes long.
 pub(crate) type Rest = Box<dyn FnOnce()>;
@@ -75,11 +75,11 @@ impl Pool {
     }
 
     /// Short jobs that run, and those that wait.
-    pub(super) fn load(&self) -> [Slots; 2] {
+    pub(super) fn load(&self) -> [Level; 2] {
         let Shared { sizes, state } = &*self.0;
         let state = state.lock();
         let [running, waiting] = [state.running, state.queue.len()];
-        [Slots { used: running, max: sizes.jobs }, Slots { used: waiting, max: sizes.waiting }]
+        [Level { used: running, max: sizes.jobs }, Level { used: waiting, max: sizes.waiting }]
     }
 
     /// Runs `job` on one of the threads, in its turn.

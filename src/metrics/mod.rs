@@ -31,7 +31,7 @@ use crate::domain::time::Timestamp;
 pub(crate) use models::ERRORS as MODEL_ERRORS;
 pub(crate) use models::{Model, Models};
 pub(crate) use prometheus_text::CONTENT_TYPE;
-pub(crate) use readings::{CeilingUse, Connections, ModelState, Readings, Slots};
+pub(crate) use readings::{CeilingUse, Connections, Level, ModelState, Readings};
 pub(crate) use requests::{OpenStream, Requests};
 pub(crate) use turns::{Turns, Used};
 pub(crate) use webhooks::Webhooks;

@@ -20,14 +20,14 @@ pub(crate) struct Readings {
     pub(crate) is_ready: bool,
     pub(crate) connections: Connections,
     /// For short requests.
-    pub(crate) workers: Slots,
+    pub(crate) workers: Level,
     /// Requests that wait for one of them.
-    pub(crate) queue: Slots,
+    pub(crate) queue: Level,
     /// For answers that are generated.
-    pub(crate) places: Slots,
+    pub(crate) places: Level,
     /// For leads and events that wait for their commit.
-    pub(crate) commit_places: Slots,
-    pub(crate) writes: Slots,
+    pub(crate) commit_places: Level,
+    pub(crate) writes: Level,
     /// For how long the commit under way has been under way; zero: there is none.
     pub(crate) committing: Duration,
     pub(crate) database_bytes: Option<u64>,
@@ -40,9 +40,9 @@ pub(crate) struct Readings {
     pub(crate) currency: String,
 }
 
-/// Something of which there is so much.
+/// How full something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slots {
+pub(crate) struct Level {
     pub(crate) used: usize,
     pub(crate) max: usize,
 }
@@ -84,15 +84,15 @@ pub(super) fn register(readings: &Readings, cost_nanos: u64, [pending, dead]: [u
         u32::from(readings.is_ready),
     );
     connections(&readings.connections, registry);
-    for (name, what, slots) in [
+    for (name, what, level) in [
         ("workers", "Threads that run short requests", readings.workers),
         ("worker_queue", "Requests that wait for such a thread", readings.queue),
         ("generation_places", "Answers that are generated", readings.places),
         ("commit_places", "Leads and events that wait for their commit", readings.commit_places),
         ("write_queue", "Writes that wait for the writer", readings.writes),
     ] {
-        gauge(registry, &format!("{name}_used"), what, slots.used);
-        gauge(registry, &format!("{name}_max"), &format!("{what}: at most"), slots.max);
+        gauge(registry, &format!("{name}_used"), what, level.used);
+        gauge(registry, &format!("{name}_max"), &format!("{what}: at most"), level.max);
     }
     let committing = readings.committing.as_secs_f64();
     gauge(

@@ -6,15 +6,15 @@ use std::time::Duration;
 use super::*;
 
 fn readings() -> Readings {
-    let slots = Slots { used: 1, max: 2 };
+    let level = Level { used: 1, max: 2 };
     Readings {
         is_ready: true,
         connections: Connections { idle: 1, reading: 2, answering: 3, writing: 4, lingering: 5, max: 6 },
-        workers: slots,
-        queue: slots,
-        places: slots,
-        commit_places: slots,
-        writes: slots,
+        workers: level,
+        queue: level,
+        places: level,
+        commit_places: level,
+        writes: level,
         committing: Duration::from_millis(1500),
         database_bytes: Some(4096),
         log_bytes: Some(0),

@@ -3,7 +3,7 @@
 use crate::api::{App, Snapshot};
 use crate::clock;
 use crate::domain::money::{Ceiling, Charge};
-use crate::metrics::{CeilingUse, ModelState, Readings, Slots};
+use crate::metrics::{CeilingUse, Level, ModelState, Readings};
 
 /// All metrics, as text.
 pub(super) fn text(app: &App) -> String {
@@ -13,7 +13,7 @@ pub(super) fn text(app: &App) -> String {
 fn read(app: &App) -> Readings {
     let snapshot = app.snapshot.read().clone();
     let store = app.store.load(clock::monotonic());
-    let [workers, queue] = app.front.work().unwrap_or([Slots { used: 0, max: 0 }; 2]);
+    let [workers, queue] = app.front.work().unwrap_or([Level { used: 0, max: 0 }; 2]);
     Readings {
         is_ready: store.is_well && !app.front.is_draining(),
         connections: app.front.connections(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Store;
-use crate::metrics::Slots;
+use crate::metrics::Level;
 
 /// One look.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Load {
     /// Whether nothing is known that speaks against it; what `/readyz` asks the database itself, it does not know.
     pub(crate) is_well: bool,
     /// Writes that wait for the writer.
-    pub(crate) queue: Slots,
+    pub(crate) queue: Level,
     /// For how long the commit under way has been under way; zero: there is none.
     pub(crate) committing: Duration,
     /// None: the system does not tell.

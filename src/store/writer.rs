@@ -18,7 +18,7 @@ use rusqlite::{Connection, Row};
 use super::StoreError;
 use super::bell::Bell;
 use crate::clock;
-use crate::metrics::{self, Slots};
+use crate::metrics::{self, Level};
 
 /// Writes that may wait; more are refused as busy.
 const QUEUE_MAX: usize = 4096;
@@ -150,8 +150,8 @@ impl Writer {
     }
 
     /// Writes that wait, and for how long the commit under way has been under way.
-    pub(super) fn load(&self, now: Duration) -> (Slots, Duration) {
-        let queue = Slots { used: self.load.queued.load(Ordering::Relaxed), max: QUEUE_MAX };
+    pub(super) fn load(&self, now: Duration) -> (Level, Duration) {
+        let queue = Level { used: self.load.queued.load(Ordering::Relaxed), max: QUEUE_MAX };
         let since = self.load.committing_since_ms.load(Ordering::Relaxed);
         let committing = if since == 0 { Duration::ZERO } else { now.saturating_sub(Duration::from_millis(since)) };
         (queue, committing)
