@@ -10,7 +10,7 @@
 //! models, which an operator names, and which are forgotten with their configuration. No id, address, origin or agent can
 //! be one. Nothing is counted for a token that is relayed; what happens once a request costs an atomic or a short lock.
 
-mod known;
+mod labels;
 mod models;
 mod process;
 mod readings;

@@ -1,14 +1,15 @@
 //! How models answer, each under the name that its operator gave it.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use super::labels::{Counters, Histograms, Labels};
 
 /// In seconds, up to the longest that a first token may be waited for by default, and beyond for those that set more.
 pub(super) const FIRST_TOKEN_SECONDS: [f64; 12] = [0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 20.0, 60.0, 300.0];
@@ -35,31 +36,18 @@ pub(crate) const ERRORS: [&str; 16] = [
     "failed",
 ];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct Name {
-    pub(super) model: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Error {
-    model: String,
-    kind: &'static str,
-}
-
-type Histograms = Family<Name, Histogram, fn() -> Histogram>;
-
-#[derive(Debug)]
 pub(crate) struct Models {
-    calls: Family<Name, Counter>,
-    cancelled: Family<Name, Counter>,
-    errors: Family<Error, Counter>,
+    calls: Counters,
+    cancelled: Counters,
+    errors: Counters,
     first_token: Histograms,
     answer: Histograms,
-    names: Mutex<BTreeSet<String>>,
+    /// Of those that are told of.
+    names: Mutex<Vec<Arc<str>>>,
 }
 
 /// The handles of one model: its labels were looked up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Model {
     calls: Counter,
     cancelled: Counter,
@@ -101,9 +89,12 @@ impl Models {
 
     /// The handles of the model of this name, which is told of from now on.
     pub(crate) fn model(&self, name: &str) -> Model {
-        self.names.lock().insert(name.to_owned());
-        let label = Name { model: name.to_owned() };
-        let errors = ERRORS.map(|kind| self.errors.get_or_create_owned(&Error { model: name.to_owned(), kind }));
+        let mut known = self.names.lock();
+        if !known.iter().any(|known| **known == *name) {
+            known.push(name.into());
+        }
+        let label = Labels::model(name.into());
+        let errors = ERRORS.map(|kind| self.errors.get_or_create_owned(&label.clone().and(Labels::one("kind", kind))));
         Model {
             calls: self.calls.get_or_create_owned(&label),
             cancelled: self.cancelled.get_or_create_owned(&label),
@@ -116,11 +107,11 @@ impl Models {
     /// Forgets the models that have no other name than these: those that a reload took out.
     pub(crate) fn keep(&self, names: &[&str]) {
         let mut known = self.names.lock();
-        for gone in known.extract_if(.., |name| !names.contains(&name.as_str())) {
-            ERRORS.iter().for_each(|kind| {
-                self.errors.remove(&Error { model: gone.clone(), kind });
-            });
-            let label = Name { model: gone };
+        for gone in known.extract_if(.., |name| !names.contains(&&**name)) {
+            let label = Labels::model(gone);
+            for kind in ERRORS {
+                self.errors.remove(&label.clone().and(Labels::one("kind", kind)));
+            }
             self.calls.remove(&label);
             self.cancelled.remove(&label);
             self.first_token.remove(&label);

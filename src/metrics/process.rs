@@ -55,7 +55,7 @@ fn parse(stat: &str) -> Option<Stat> {
 }
 
 /// Whatever is counted here is far below 2^53.
-fn float(figure: impl TryInto<u64>) -> f64 {
+pub(super) fn float(figure: impl TryInto<u64>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "bytes, ticks and descriptors of one machine")]
     figure.try_into().map_or(f64::MAX, |figure| figure as f64)
 }

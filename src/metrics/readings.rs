@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeGaugeValue;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::known::Label;
-use super::models::Name;
+use super::labels::{Figure, Labels};
+use super::process::float;
 
 const NANOS_OF_ONE: f64 = 1e9;
 
@@ -75,13 +74,13 @@ pub(crate) struct CeilingUse {
 }
 
 pub(super) fn register(readings: &Readings, cost_nanos: u64, [pending, dead]: [u64; 2], registry: &mut Registry) {
-    let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    let version = Info::new(Labels::one("version", env!("CARGO_PKG_VERSION")));
     registry.register("build", "The version that runs", version);
     gauge(
         registry,
         "ready",
         "Whether it can serve, as far as is known without asking the database",
-        u32::from(readings.is_ready),
+        f64::from(u8::from(readings.is_ready)),
     );
     connections(&readings.connections, registry);
     for (name, what, level) in [
@@ -91,8 +90,8 @@ pub(super) fn register(readings: &Readings, cost_nanos: u64, [pending, dead]: [u
         ("commit_places", "Leads and events that wait for their commit", readings.commit_places),
         ("write_queue", "Writes that wait for the writer", readings.writes),
     ] {
-        gauge(registry, &format!("{name}_used"), what, level.used);
-        gauge(registry, &format!("{name}_max"), &format!("{what}: at most"), level.max);
+        gauge(registry, &format!("{name}_used"), what, float(level.used));
+        gauge(registry, &format!("{name}_max"), &format!("{what}: at most"), float(level.max));
     }
     let committing = readings.committing.as_secs_f64();
     gauge(
@@ -112,46 +111,43 @@ pub(super) fn register(readings: &Readings, cost_nanos: u64, [pending, dead]: [u
         ),
     ] {
         if let Some(bytes) = bytes {
-            gauge(registry, name, help, bytes);
+            gauge(registry, name, help, float(bytes));
         }
     }
-    gauge(registry, "webhook_deliveries_pending", "Deliveries to webhooks that are still to be made", pending);
+    gauge(registry, "webhook_deliveries_pending", "Deliveries to webhooks that are still to be made", float(pending));
     gauge(
         registry,
         "webhook_deliveries_dead",
         "Deliveries to webhooks that were given up, and are kept for 30 days",
-        dead,
+        float(dead),
     );
     models(&readings.models, registry);
     ceilings(&readings.ceilings, registry);
     cost(cost_nanos, &readings.currency, registry);
 }
 
-fn gauge<N>(registry: &mut Registry, name: &str, help: &str, value: N)
-where
-    N: EncodeGaugeValue + std::fmt::Debug + Send + Sync + 'static,
-{
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: f64) {
     registry.register(name, help, ConstGauge::new(value));
 }
 
 fn connections(connections: &Connections, registry: &mut Registry) {
     let Connections { idle, reading, answering, writing, lingering, max } = *connections;
-    let family = Family::<Label, Gauge>::default();
+    let family = Family::<Labels, Figure>::default();
     for (state, count) in
         [("idle", idle), ("reading", reading), ("answering", answering), ("writing", writing), ("lingering", lingering)]
     {
-        family.get_or_create(&[("state", state)]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        family.get_or_create(&Labels::one("state", state)).set(float(count));
     }
     registry.register("connections", "Open connections to [server] listen, by what is waited for", family);
-    gauge(registry, "connections_max", "Connections that may be open", max);
+    gauge(registry, "connections_max", "Connections that may be open", float(max));
 }
 
 fn models(models: &[ModelState], registry: &mut Registry) {
-    let [skipped, failures] = [Family::<Name, Gauge>::default(), Family::<Name, Gauge>::default()];
+    let [skipped, failures] = [Family::<Labels, Figure>::default(), Family::<Labels, Figure>::default()];
     for ModelState { name, is_skipped, failures: in_a_row } in models {
-        let name = Name { model: name.clone() };
-        skipped.get_or_create(&name).set(i64::from(*is_skipped));
-        failures.get_or_create(&name).set(i64::from(*in_a_row));
+        let name = Labels::model(name.as_str().into());
+        skipped.get_or_create(&name).set(f64::from(u8::from(*is_skipped)));
+        failures.get_or_create(&name).set(f64::from(*in_a_row));
     }
     registry.register(
         "model_skipped",
@@ -162,9 +158,9 @@ fn models(models: &[ModelState], registry: &mut Registry) {
 }
 
 fn ceilings(ceilings: &[CeilingUse], registry: &mut Registry) {
-    let family = Family::<Label, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+    let family = Family::<Labels, Figure>::default();
     for CeilingUse { key, used, most } in ceilings {
-        family.get_or_create(&[("ceiling", *key)]).set(share(*used, *most));
+        family.get_or_create(&Labels::one("ceiling", key)).set(share(*used, *most));
     }
     registry.register(
         "ceiling_used_ratio",

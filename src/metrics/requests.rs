@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::known::{Known, Label};
+use super::labels::{Counters, Figure, Histograms, Known, Labels};
 
 /// In seconds: a refusal takes less than the first, a streamed answer may take minutes.
 const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
@@ -33,23 +31,11 @@ const PLACES: [&str; 5] = ["all_busy", "address_share", "network_share", "agent_
 /// The statuses with which the front refuses what no route sees.
 const EARLY: [u16; 10] = [400, 408, 411, 413, 414, 417, 431, 501, 503, 505];
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
-    route: &'static str,
-    status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Early {
-    status: u16,
-}
-
-#[derive(Debug)]
 pub(crate) struct Requests {
-    answered: Family<Answered, Counter>,
-    seconds: Family<Label, Histogram, fn() -> Histogram>,
-    streams: Gauge,
-    early: Family<Early, Counter>,
+    answered: Counters,
+    seconds: Histograms,
+    streams: Figure,
+    early: Counters,
     limits: Known,
     budgets: Known,
     origins: Known,
@@ -59,29 +45,29 @@ pub(crate) struct Requests {
 
 impl Requests {
     pub(super) fn new(registry: &mut Registry) -> Self {
-        let answered = Family::default();
+        let answered = Counters::default();
         registry.register(
             "http_requests",
             "Requests that were answered, by route and status; 499: the client left",
-            Clone::clone(&answered),
+            answered.clone(),
         );
-        let seconds = Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram);
+        let seconds: Histograms = Family::new_with_constructor(|| Histogram::new(SECONDS));
         registry.register(
             "http_request_duration_seconds",
             "From a whole request to the end of its answer, which of a stream is its last event",
-            Clone::clone(&seconds),
+            seconds.clone(),
         );
-        let streams = Gauge::default();
-        registry.register("streams_open", "Answers that are being streamed", Clone::clone(&streams));
-        let early = Family::default();
-        EARLY.iter().for_each(|&status| drop(early.get_or_create(&Early { status })));
+        let streams = Figure::default();
+        registry.register("streams_open", "Answers that are being streamed", streams.clone());
+        let early = Counters::default();
+        EARLY.iter().for_each(|&status| drop(early.get_or_create(&Labels::status(status))));
         registry.register(
             "http_early_refusals",
             "Requests refused before any route saw them: malformed, too slow, too large, or no place",
-            Clone::clone(&early),
+            early.clone(),
         );
         let paused = Counter::default();
-        registry.register("paused_refusals", "Messages refused because their agent is paused", Clone::clone(&paused));
+        registry.register("paused_refusals", "Messages refused because their agent is paused", paused.clone());
         let mut known = |name, help, label, values: &[&'static str]| Known::new(registry, name, help, label, values);
         Self {
             limits: known("limit_refusals", "Requests refused by a window of [limits]", "limit", &LIMITS),
@@ -108,8 +94,9 @@ impl Requests {
 
     /// One request was answered. `route` is the pattern of a table, never a path that was sent.
     pub(crate) fn answered(&self, route: &'static str, status: u16, time: Duration) {
-        self.answered.get_or_create(&Answered { route, status }).inc();
-        self.seconds.get_or_create(&[("route", route)]).observe(time.as_secs_f64());
+        let route = Labels::one("route", route);
+        self.answered.get_or_create(&route.clone().and(Labels::status(status))).inc();
+        self.seconds.get_or_create(&route).observe(time.as_secs_f64());
     }
 
     /// A stream has begun. It has ended when this is dropped.
@@ -120,7 +107,7 @@ impl Requests {
 
     /// No route saw it.
     pub(crate) fn refused_early(&self, status: u16) {
-        self.early.get_or_create(&Early { status }).inc();
+        self.early.get_or_create(&Labels::status(status)).inc();
     }
 
     pub(crate) fn refused_by_limit(&self, limit: &'static str) {
@@ -145,8 +132,7 @@ impl Requests {
 }
 
 /// A stream that is counted as open.
-#[derive(Debug)]
-pub(crate) struct OpenStream(Gauge);
+pub(crate) struct OpenStream(Figure);
 
 impl Drop for OpenStream {
     fn drop(&mut self) {

@@ -42,14 +42,14 @@ fn what_is_read_is_told_with_its_unit() {
     models().model("a \"b\"\n").asked();
     let text = text(&readings());
     for line in [
-        "widgetd_ready 1",
-        "widgetd_connections{state=\"answering\"} 3",
-        "widgetd_connections_max 6",
-        "widgetd_write_queue_used 1",
+        "widgetd_ready 1.0",
+        "widgetd_connections{state=\"answering\"} 3.0",
+        "widgetd_connections_max 6.0",
+        "widgetd_write_queue_used 1.0",
         "widgetd_commit_running_seconds 1.5",
-        "widgetd_database_size_bytes 4096",
-        "widgetd_disk_free_bytes 1099511627776",
-        "widgetd_model_skipped{model=\"a \\\"b\\\"\\n\"} 1",
+        "widgetd_database_size_bytes 4096.0",
+        "widgetd_disk_free_bytes 1099511627776.0",
+        "widgetd_model_skipped{model=\"a \\\"b\\\"\\n\"} 1.0",
         "widgetd_ceiling_used_ratio{ceiling=\"cost_per_day\"} 0.25",
         concat!("widgetd_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
     ] {
@@ -94,7 +94,7 @@ fn what_has_not_happened_yet_is_told_as_zero() {
         "origin_refusals_total{kind=\"not_allowed\"} 0",
         "http_early_refusals_total{status=\"503\"} 0",
         "answers_total{outcome=\"complete\"} 0",
-        "streams_open 0",
+        "streams_open 0.0",
     ] {
         assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
     }
@@ -124,7 +124,7 @@ fn a_stream_is_open_until_it_is_dropped() {
     let mut registry = Registry::default();
     let requests = Requests::new(&mut registry);
     let stream = requests.stream();
-    assert!(encoded(&registry).contains("streams_open 1"));
+    assert!(encoded(&registry).contains("streams_open 1.0"));
     drop(stream);
-    assert!(encoded(&registry).contains("streams_open 0"));
+    assert!(encoded(&registry).contains("streams_open 0.0"));
 }

@@ -7,12 +7,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::known::Known;
+use super::labels::Known;
 use super::models::FIRST_TOKEN_SECONDS;
 
 const OUTCOMES: [&str; 5] = ["complete", "model_failed", "client_left", "shutting_down", "not_stored"];
 
-#[derive(Debug)]
 pub(crate) struct Turns {
     answers: Known,
     first_token: Histogram,
@@ -36,18 +35,14 @@ impl Turns {
         registry.register(
             "first_token_seconds",
             "From the acceptance of a message to the first word of its answer",
-            Clone::clone(&first_token),
+            first_token.clone(),
         );
-        let [input_tokens, output_tokens] = [Counter::default(), Counter::default()];
-        registry.register(
-            "input_tokens",
-            "Tokens of prompts, as models report or as estimated",
-            Clone::clone(&input_tokens),
-        );
+        let [input_tokens, output_tokens]: [Counter; 2] = Default::default();
+        registry.register("input_tokens", "Tokens of prompts, as models report or as estimated", input_tokens.clone());
         registry.register(
             "output_tokens",
             "Tokens of answers, as models report or as estimated",
-            Clone::clone(&output_tokens),
+            output_tokens.clone(),
         );
         let answers = Known::new(
             registry,

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::registry::Registry;
 
-use super::known::Known;
+use super::labels::Known;
 
 const OUTCOMES: [&str; 3] = ["delivered", "failed", "given_up"];
 
-#[derive(Debug)]
 pub(crate) struct Webhooks {
     attempts: Known,
     pending: AtomicU64,

@@ -11,7 +11,6 @@ const WRITES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 5
 /// In seconds: a flash disk takes less than the first two, one that stalls more than the last.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
-#[derive(Debug)]
 pub(crate) struct Writer {
     writes: Histogram,
     seconds: Histogram,
