@@ -3,6 +3,7 @@
 #
 #   scripts/browser.sh                           all of them, in some minutes
 #   scripts/browser.sh tests/browser/chat.test.mjs --test-name-pattern=Stop
+#   scripts/browser.sh install                   only installs what they need
 #
 # Needs Node.js 20 with npm, and Debian's chromium with fonts-liberation and fonts-noto-color-emoji: what is missing of these
 # is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what to install. The npm packages that are
@@ -51,12 +52,18 @@ npm_packages() {
 install_missing
 npm_packages tests/browser
 npm_packages src/widget
+[ "${1:-}" != install ] || exit 0
 if [ ! -x "$WIDGETD" ]; then
     cargo build --release --locked
 fi
 "$CHROMIUM" --version 2>/dev/null
-# Each file by itself: a browser with nothing beside it measures best.
-if (($# == 0)); then
-    set -- tests/browser/*.test.mjs
+if (($# > 0)); then
+    exec node --test --test-concurrency=1 "$@"
 fi
-exec node --test --test-concurrency=1 "$@"
+# Two at a time: they wait for the browser, and it for them. The one that measures comes last, by itself.
+files=()
+for file in tests/browser/*.test.mjs; do
+    [ "$file" = tests/browser/speed.test.mjs ] || files+=("$file")
+done
+node --test --test-concurrency=2 "${files[@]}"
+exec node --test tests/browser/speed.test.mjs

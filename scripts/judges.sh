@@ -2,6 +2,7 @@
 # Lets programs that others wrote judge a running widgetd.
 #
 #   scripts/judges.sh          about a minute and a half
+#   scripts/judges.sh install  only installs what judges
 #   LONG=1 scripts/judges.sh   about half an hour: Schemathesis goes on for longer
 #
 # - Schemathesis (PyPI) makes requests up from /openapi.json and checks each answer against it.
@@ -246,12 +247,11 @@ stops() {
 for tool in cargo curl jq openssl node npm python3; do
     command -v "$tool" >/dev/null || stop_here "needs $tool: install it with your package manager"
 done
-(cd "$project" && cargo build --quiet --locked --example fake-model) || stop_here 'the scripted model could not be built'
-if [ -z "${WIDGETD_BIN:-}" ]; then
-    (cd "$project" && cargo build --quiet --locked --bin widgetd) || stop_here 'widgetd could not be built'
-fi
-widgetd=${WIDGETD_BIN:-$target/debug/widgetd}
 install_judges || stop_here 'what judges could not be installed'
+[ "${1:-}" != install ] || exit 0
+# Both at once: as `cargo test` has built them. Alone, the server would have other features of its dependencies.
+(cd "$project" && cargo build --quiet --locked --bin widgetd --example fake-model) || stop_here 'widgetd could not be built'
+widgetd=${WIDGETD_BIN:-$target/debug/widgetd}
 start_model quick $QUICK_PIECES 5
 start_model slow $SLOW_PIECES $SLOW_PAUSE_MS
 start_widgetd

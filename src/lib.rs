@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod domain;
 mod export;
+mod faq_import;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod http;

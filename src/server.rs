@@ -275,6 +275,7 @@ fn reload_into(app: &App, sender: &Sender, reload: &Reload) {
             let names = new.config.models.iter().map(|model| model.name.as_str()).chain([model::BUILTIN]);
             metrics::models().keep(&names.collect::<Vec<_>>());
             *app.snapshot.write() = Arc::new(new);
+            app.front.warn_again();
             tracing::info!(agents, "widget.toml reloaded");
         }
         Err(error) => {

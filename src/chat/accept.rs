@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget;
-use super::ledger::Reservation;
+use super::ledger::{Full, Reservation};
 use super::slots::Slot;
 use super::unknown::offers_lead;
 use super::{Assistant, Chat, HISTORY_MESSAGES_MAX, PAUSED_WAIT, Prices, Remaining, prompt};
 use crate::clock;
 use crate::domain::agent::{Agent, Budget};
 use crate::domain::conversation::{FinishReason, Message, Page, Question, Usage};
-use crate::domain::id::MessageId;
+use crate::domain::id::{AgentId, MessageId};
 use crate::domain::money::Charge;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Subscribers;
@@ -152,7 +152,10 @@ impl Chat {
         let reservation = self
             .ledger
             .reserve(assistant.agent.id(), cost, &budget.agent, &assistant.all_agents, now)
-            .map_err(|wait| Refusal::AgentBudget { wait, says: says("agent_budget_exhausted", wait) })?;
+            .map_err(|full| {
+                warn_of(&full, assistant.agent.id(), now);
+                Refusal::AgentBudget { wait: full.wait, says: says("agent_budget_exhausted", full.wait) }
+            })?;
         let commit = self.enqueue(&speaker, question, is_stored, message, cost, now);
         Ok(Acceptance::Turn(Box::new(Accepted {
             agent: assistant.agent.clone(),
@@ -197,6 +200,17 @@ impl Chat {
             created_at: question.created_at,
             reserved,
         })
+    }
+}
+
+/// The owner hears once a period that visitors are turned away.
+fn warn_of(full: &Full, agent: &AgentId, now: Timestamp) {
+    let until = now.plus(full.wait);
+    if full.agents_is_new {
+        tracing::warn!(%agent, %until, "a ceiling of the agent is reached: its visitors get no answers");
+    }
+    if full.alls_is_new {
+        tracing::warn!(%until, "a ceiling of all agents together is reached: visitors get no answers");
     }
 }
 

@@ -59,6 +59,8 @@ struct Sum {
     /// Of the period that is summed up.
     first_day: i64,
     charged: Charge,
+    /// That the ceiling was reached is told once a period.
+    is_told: bool,
 }
 
 impl Account {
@@ -70,16 +72,21 @@ impl Account {
             // by more than a period silences nobody for longer than until the next one is over.
             sum.first_day = sum.first_day.min(current.next_day);
             if current.first_day > sum.first_day {
-                *sum = Sum { first_day: current.first_day, charged: Charge::default() };
+                *sum = Sum { first_day: current.first_day, ..Sum::default() };
             }
         }
     }
 
-    /// When the last of those periods is over in which `charge` has no place; none: it has one in all.
-    fn full_until(&self, charge: Charge, ceilings: &Ceilings) -> Option<Timestamp> {
-        let sums = self.0.iter().zip(SPANS).zip([ceilings.day, ceilings.month]);
+    /// When the last of those periods is over in which `charge` has no place, and whether one of them had not been told
+    /// of yet; none: it has a place in all.
+    fn full_until(&mut self, charge: Charge, ceilings: &Ceilings) -> Option<(Timestamp, bool)> {
+        let sums = self.0.iter_mut().zip(SPANS).zip([ceilings.day, ceilings.month]);
         let full = sums.filter(|((sum, _), ceiling)| !ceiling.admits(sum.charged.plus(charge)));
-        full.map(|((sum, span), _)| span.around(sum.first_day).end()).max()
+        let ends = full.map(|((sum, span), _)| {
+            let is_news = !std::mem::replace(&mut sum.is_told, true);
+            (span.around(sum.first_day).end(), is_news)
+        });
+        ends.reduce(|(end, is_news), (other, is_other)| (end.max(other), is_news || is_other))
     }
 
     fn add(&mut self, charge: Charge) {
@@ -103,7 +110,7 @@ impl Ledger {
         let mut books = self.0.lock();
         let mut all = Charge::default();
         let carry = |account: &mut Account, charged| {
-            account.0[span as usize] = Sum { first_day: period.first_day, charged };
+            account.0[span as usize] = Sum { first_day: period.first_day, charged, is_told: false };
         };
         for (agent, charged) in charged.into_iter().filter(|(_, charged)| *charged != Charge::default()) {
             carry(books.agents.entry(agent).or_default(), charged);
@@ -114,8 +121,7 @@ impl Ledger {
         }
     }
 
-    /// Reserves `charge` for a message of `agent`, whose own ceilings are `own`, or tells how long until there may be room
-    /// under all that are reached.
+    /// Reserves `charge` for a message of `agent`, whose own ceilings are `own`, or tells what is reached.
     pub(super) fn reserve(
         &self,
         agent: &AgentId,
@@ -123,16 +129,16 @@ impl Ledger {
         own: &Ceilings,
         all: &Ceilings,
         now: Timestamp,
-    ) -> Result<Reservation, Duration> {
+    ) -> Result<Reservation, Full> {
         let mut books = self.0.lock();
         let mut accounts = books.of(agent);
         accounts.iter_mut().for_each(|account| account.turn(now.day()));
-        let [of_agent, of_all] = &accounts;
-        let full_until = [of_agent.full_until(charge, own), of_all.full_until(charge, all)];
-        if let Some(end) = full_until.into_iter().flatten().max() {
-            let is_own = full_until[0].is_some();
-            metrics::requests().refused_by_budget(if is_own { "agent_ceiling" } else { "global_ceiling" });
-            return Err(end.since(now));
+        let [of_own, of_all] = &mut accounts;
+        let (of_own, of_all) = (of_own.full_until(charge, own), of_all.full_until(charge, all));
+        if let Some(end) = of_own.iter().chain(&of_all).map(|(end, _)| *end).max() {
+            metrics::requests().refused_by_budget(if of_own.is_some() { "agent_ceiling" } else { "global_ceiling" });
+            let is_new = |full: Option<(Timestamp, bool)>| full.is_some_and(|(_, is_news)| is_news);
+            return Err(Full { wait: end.since(now), agents_is_new: is_new(of_own), alls_is_new: is_new(of_all) });
         }
         accounts.iter_mut().for_each(|account| account.add(charge));
         let first_days = accounts.map(|account| account.first_days());
@@ -145,6 +151,16 @@ impl Ledger {
         all.turn(now.day());
         all.0.map(|sum| sum.charged)
     }
+}
+
+/// There is no room under one ceiling or several.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full {
+    /// How long until there may be room under all that are reached.
+    pub(super) wait: Duration,
+    /// One of the agent's own was reached, or one of all agents together, for the first time in its period.
+    pub(super) agents_is_new: bool,
+    pub(super) alls_is_new: bool,
 }
 
 /// What is reserved. Given back whole when dropped, in part when settled.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -41,10 +42,18 @@ pub(super) struct Set {
     /// The lead's id
     #[arg(value_parser = lead_id)]
     id: LeadId,
-    /// new, contacted, won or lost; as it is if it is not given
-    #[arg(long, value_name = "STATUS", value_parser = status, required_unless_present = "note")]
+    #[command(flatten)]
+    change: Change,
+}
+
+/// One of them, or both.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+struct Change {
+    /// How far you have come; left out, it stays as it is
+    #[arg(long, value_name = "STATUS", value_parser = statuses())]
     status: Option<LeadStatus>,
-    /// A note of your own, in place of the one before; as it is if it is not given
+    /// A note of your own, in place of the one before; left out, that one stays
     #[arg(long, value_name = "TEXT", value_parser = note)]
     note: Option<String>,
 }
@@ -68,16 +77,15 @@ struct Document<'a> {
 pub(super) struct Which {
     #[command(flatten)]
     narrow: Narrow,
-    /// Only those with this status: new, contacted, won or lost
-    #[arg(long, value_name = "STATUS", value_parser = status)]
+    /// Only those with this status
+    #[arg(long, value_name = "STATUS", value_parser = statuses())]
     status: Option<LeadStatus>,
 }
 
-fn status(text: &str) -> Result<LeadStatus, String> {
-    LeadStatus::parse(text).ok_or_else(|| {
-        let all = LeadStatus::ALL.map(LeadStatus::as_str);
-        format!("it must be one of {}", all.join(", "))
-    })
+/// The statuses by their names, which help and completions show.
+fn statuses() -> impl TypedValueParser<Value = LeadStatus> {
+    let names = PossibleValuesParser::new(LeadStatus::ALL.map(LeadStatus::as_str));
+    names.try_map(|name| LeadStatus::parse(&name).ok_or("it is none of them"))
 }
 
 impl Which {
@@ -106,8 +114,8 @@ pub(super) fn run(options: &Options, command: &Command) -> Result<(), ExitCode> 
 fn set(store: &Store, set: &Set) -> Result<(), ExitCode> {
     let unknown = || fail(&format_args!("there is no lead {}", set.id));
     let lead = store.lead(set.id).map_err(|error| fail(&error))?.ok_or_else(unknown)?;
-    let status = set.status.unwrap_or(lead.status);
-    let note = set.note.clone().unwrap_or(lead.note);
+    let status = set.change.status.unwrap_or(lead.status);
+    let note = set.change.note.clone().unwrap_or(lead.note);
     let found = store.set_lead_status_and_note(set.id, status, note).wait().map_err(|error| fail(&error))?;
     store.close();
     if !found {

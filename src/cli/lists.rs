@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::file::unfinished;
 use super::{Options, complain, fail, load_without_secrets};
 use crate::clock;
 use crate::domain::id::AgentId;
@@ -164,11 +165,7 @@ impl ExportAs {
 
 /// Writes a file beside its place and moves it there once it is whole and on the disk.
 fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<u64, ExportError>) -> Result<u64, ExportError> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    let unfinished = path.with_file_name(hidden);
+    let unfinished = unfinished(path)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
     let result = write_and_sync(file, write).and_then(|count| {
         std::fs::rename(&unfinished, path)?;

@@ -3,9 +3,14 @@
 
 mod admin;
 mod check;
+mod completions;
 mod conversations;
+mod file;
+mod import_faq;
+mod init;
 mod leads;
 mod lists;
+mod man;
 mod origin;
 mod pause;
 mod serve;
@@ -15,9 +20,9 @@ mod token;
 mod visitor;
 mod webhook;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -25,7 +30,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Complaints, Config, Overrides};
 use crate::store::Store;
 
+/// Where the configuration is looked for if nobody says where it is: first in the current folder.
 const DEFAULT_CONFIG: &str = "widget.toml";
+const INSTALLED_CONFIG: &str = "/etc/widgetd/widget.toml";
 /// Bad arguments and bad configuration, as `clap` has it.
 const USAGE: u8 = 2;
 
@@ -41,6 +48,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write your first widget.toml, from answers or from flags
+    ///
+    /// Asks what no flag says, if a person is there to answer; else --site is all that it needs. It never writes over a file,
+    /// unless --force, and it uses no network.
+    Init(Box<init::Flags>),
     /// Serve the widget API (the default)
     Serve,
     /// Check widget.toml, and print what each agent serves and how to call it
@@ -52,7 +64,13 @@ enum Command {
         /// The URL of the page, as the browser shows it
         url: String,
     },
-    /// The admin page
+    /// Teach an agent the questions and answers of a Markdown or CSV file
+    ///
+    /// Markdown: each heading is a question and the text below it the answer; so are "Q:" with "A:", and details with a
+    /// summary. CSV: the first line names the columns question, answer and, if you like, url. The entries are written into
+    /// widget.toml, whose other lines stay as they are; a question that is there gets the new answer.
+    ImportFaq(import_faq::Import),
+    /// The admin page: set its password
     #[command(subcommand)]
     Admin(admin::Command),
     /// Let an agent answer nobody, from the next message on; the widget stays where it is and says so
@@ -70,7 +88,7 @@ enum Command {
         /// The agent's id
         agent: String,
     },
-    /// List or export the leads, also while the server runs
+    /// List or export the leads, or note how far you have come with one, also while the server runs
     #[command(subcommand)]
     Leads(leads::Command),
     /// List, show, export or delete conversations, also while the server runs
@@ -89,21 +107,40 @@ enum Command {
         #[command(subcommand)]
         command: webhook::Command,
     },
+    /// Print a shell's completions
+    ///
+    /// Bash: widgetd completions bash > /etc/bash_completion.d/widgetd. Zsh: into a file _widgetd in a folder of $fpath. Fish:
+    /// into ~/.config/fish/completions/widgetd.fish.
+    Completions {
+        #[arg(value_enum)]
+        shell: completions::Shell,
+    },
+    /// Print the manual page; read it with: widgetd man | man -l -
+    Man,
+    /// What could stand next, for the completions
+    #[command(hide = true)]
+    Complete {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
 }
+
+/// What heads these in each command's help.
+const FOR_ALL: &str = "Options of all commands";
 
 #[derive(Args)]
 struct Options {
-    /// The configuration
-    #[arg(long, global = true, value_name = "FILE", env = "WIDGETD_CONFIG", default_value = DEFAULT_CONFIG)]
-    config: PathBuf,
+    /// The configuration [default: widget.toml here; where there is none, /etc/widgetd/widget.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "WIDGETD_CONFIG", help_heading = FOR_ALL)]
+    config: Option<PathBuf>,
     /// Where to listen, instead of server.listen
-    #[arg(long, global = true, value_name = "ADDRESS:PORT", env = "WIDGETD_LISTEN")]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT", env = "WIDGETD_LISTEN", help_heading = FOR_ALL)]
     listen: Option<SocketAddr>,
     /// The folder of the database and the signing key, instead of storage.folder
-    #[arg(long, global = true, value_name = "FOLDER", env = "WIDGETD_DATA")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "WIDGETD_DATA", help_heading = FOR_ALL)]
     data: Option<PathBuf>,
     /// The log's level (off, error, warn, info, debug, trace) and format (plain, json), such as "debug,json"
-    #[arg(long, global = true, value_name = "LEVEL,FORMAT", env = "WIDGETD_LOG")]
+    #[arg(long, global = true, value_name = "LEVEL,FORMAT", env = "WIDGETD_LOG", help_heading = FOR_ALL)]
     log: Option<String>,
 }
 
@@ -113,9 +150,11 @@ pub(crate) fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let Cli { options, command } = Cli::parse();
     match command.unwrap_or(Command::Serve) {
-        Command::Serve => serve::run(options),
+        Command::Init(flags) => init::run(&options, &flags),
+        Command::Serve => serve::run(options.located()),
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
+        Command::ImportFaq(import) => code(import_faq::run(&options, &import)),
         Command::Admin(command) => admin::run(&options, &command),
         Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),
         Command::Resume { agent } => pause::run(&options, &agent, pause::Switch::Resume),
@@ -126,10 +165,18 @@ pub(crate) fn main() -> ExitCode {
         Command::Events(command) => code(stats::events(&options, &command)),
         Command::Stats(days) => code(stats::run(&options, &days)),
         Command::Webhook { command } => webhook::run(&options, &command),
+        Command::Completions { shell } => completions::print(shell),
+        Command::Man => man::print(),
+        Command::Complete { words } => completions::answer(options, &words),
     }
 }
 
 impl Options {
+    /// With the file that is read from now on: what a running server reads again is what it started with.
+    fn located(self) -> Self {
+        Self { config: self.config.or_else(find_config), ..self }
+    }
+
     fn load(&self) -> Result<Config, Complaints> {
         self.load_with(false)
     }
@@ -137,8 +184,19 @@ impl Options {
     fn load_with(&self, without_secrets: bool) -> Result<Config, Complaints> {
         let overrides =
             Overrides { listen: self.listen, data: self.data.clone(), log: self.log.clone(), without_secrets };
-        config::load(&self.config, &overrides, &|name| std::env::var(name).ok())
+        let path = self.config.clone().or_else(find_config);
+        let path = path.ok_or_else(|| config::nowhere(&[Path::new(DEFAULT_CONFIG), Path::new(INSTALLED_CONFIG)]))?;
+        config::load(&path, &overrides, &|name| std::env::var(name).ok())
     }
+}
+
+/// The first of the places where there is something. What is there and cannot be read is no reason to take another one.
+fn find_config() -> Option<PathBuf> {
+    let is_there = |path: &&&str| match std::fs::symlink_metadata(**path) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    };
+    [DEFAULT_CONFIG, INSTALLED_CONFIG].iter().find(is_there).map(PathBuf::from)
 }
 
 /// The configuration, or its complaints on standard error and the exit code.

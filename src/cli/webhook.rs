@@ -159,7 +159,7 @@ fn row(delivery: &Delivery) -> Row<'_> {
 
 /// Columns as wide as what stands in them; the last one is open.
 fn table(deliveries: &[Delivery]) {
-    let mut table = Table::new(&["DELIVERY", "CREATED", "WEBHOOK", "EVENT", "STATUS", "TRIES", "LAST ERROR"]);
+    let mut table = Table::new(&["delivery", "created", "webhook", "event", "status", "tries", "last error"]);
     for delivery in deliveries {
         table.row([
             delivery.id.to_string(),

@@ -1,11 +1,13 @@
 //! The `[[agent]]` tables.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use crate::config::complaint::nearest;
+use crate::config::complaint::{Complaint, nearest};
 use crate::config::models::{BUILTIN, MODELS_MAX, Models};
+use crate::config::notes::{Notes, Place};
 use crate::config::section::Section;
 use crate::config::value::Value;
 use crate::config::{Surroundings, budget, ceilings, lead_form, rules, strings, theme, urls};
@@ -220,15 +222,31 @@ fn read_models(value: &Value, known: &[String], surroundings: &Surroundings) -> 
 }
 
 fn read_faq(agent: &Section) -> Vec<Faq> {
-    let read_entry = |table: Section| {
-        let question = table.get("question").required("question = \"What does it cost?\"").line(QUESTION_CHARS_MAX);
-        let value = table.get("answer").required("answer = \"Nothing.\"");
-        let answer = value.paragraphs(ANSWER_CHARS_MAX);
-        if answer.as_ref().is_some_and(String::is_empty) {
-            value.refuse("is empty; write what the visitor should read");
-        }
-        let url = table.get("url").parse(urls::web_url);
-        Some(Faq { question: question?, answer: answer?, url })
-    };
+    let read_entry = |table: Section| read_faq_entry(table.get("question"), table.get("answer"), &table.get("url"));
     agent.tables("faq", FAQ_MAX).into_iter().filter_map(read_entry).collect()
+}
+
+fn read_faq_entry(question: Value, answer: Value, url: &Value) -> Option<Faq> {
+    let question = question.required("question = \"What does it cost?\"").line(QUESTION_CHARS_MAX);
+    let value = answer.required("answer = \"Nothing.\"");
+    let answer = value.paragraphs(ANSWER_CHARS_MAX);
+    if answer.as_ref().is_some_and(String::is_empty) {
+        value.refuse("is empty; write what the visitor should read");
+    }
+    let url = url.parse(urls::web_url);
+    Some(Faq { question: question?, answer: answer?, url })
+}
+
+/// As if it stood in the file.
+pub(super) fn judge_faq(question: &str, answer: &str, url: Option<&str>) -> Result<Faq, Vec<String>> {
+    let notes = Notes::default();
+    let found = [Some(question), Some(answer), url].map(|text| text.map(|text| DeValue::String(text.into())));
+    let value =
+        |index: usize, key: &str| Value::new(found[index].as_ref(), Place { key: key.to_owned(), offset: 0 }, &notes);
+    let faq = read_faq_entry(value(0, "question"), value(1, "answer"), &value(2, "url"));
+    let complaints = notes.conclude(PathBuf::new()).err().map(|complaints| complaints.list).unwrap_or_default();
+    match faq {
+        Some(faq) if complaints.is_empty() => Ok(faq),
+        _ => Err(complaints.into_iter().map(|Complaint { key, text, .. }| format!("{key}: {text}")).collect()),
+    }
 }

@@ -39,10 +39,7 @@ const PLACEHOLDER: &str = "a secret that this command does not read";
 
 /// The variable's text. Whoever takes the setting for the key itself does not see that key in the complaint.
 pub(super) fn read_variable(name: &str, surroundings: &Surroundings) -> Result<String, &'static str> {
-    let is_name = !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if !is_name || leak::kind_of_key(name).is_some() {
+    if !is_variable_name(name) || leak::kind_of_key(name).is_some() {
         return Err("is not the name of a variable; write one like \"MODEL_KEY\"");
     }
     if surroundings.overrides.without_secrets {
@@ -53,4 +50,10 @@ pub(super) fn read_variable(name: &str, surroundings: &Surroundings) -> Result<S
         Some(_) => Err("names a variable that is empty; set it before the server starts"),
         None => Err("names a variable that is not set; set it before the server starts"),
     }
+}
+
+pub(crate) fn is_variable_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

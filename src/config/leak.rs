@@ -17,7 +17,7 @@ const KEYS: [(&str, usize, &str); 11] = [
 ];
 
 /// Whose key `text` seems to hold.
-pub(super) fn kind_of_key(text: &str) -> Option<&'static str> {
+pub(crate) fn kind_of_key(text: &str) -> Option<&'static str> {
     if text.contains("PRIVATE KEY-----") {
         return Some("a key pair");
     }

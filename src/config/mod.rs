@@ -2,8 +2,9 @@
 //!
 //! Every mistake of the file is reported at once, with key, line, what was found and what to write instead. A default
 //! stands in one place: where its key is read. `server`, `models`, `agents`, `budget`, `ceilings`, `theme`, `lead_form`,
-//! `rules`, `cards`, `strings` and `webhooks` read one part of the file each; `section` and `value` are the cursor that they
-//! read with. Knows the settings of other rooms and none of their work; made by `cli` and `server`, read by `api`.
+//! `rules`, `cards`, `strings` and `webhooks` read one part of the file each; `exposure` judges what `server` has read;
+//! `section` and `value` are the cursor that they read with. `faq_edit` and `written` go the other way: into the file. Knows
+//! the settings of other rooms and none of their work; made by `cli` and `server`, read by `api`.
 
 mod agents;
 mod budget;
@@ -11,6 +12,8 @@ mod cards;
 mod ceilings;
 mod complaint;
 mod credential;
+mod exposure;
+mod faq_edit;
 mod lead_form;
 mod leak;
 mod models;
@@ -29,6 +32,7 @@ mod units;
 mod urls;
 mod value;
 mod webhooks;
+mod written;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -41,15 +45,19 @@ use toml::de::DeTable;
 
 use crate::config::notes::Notes;
 use crate::config::section::Section;
-use crate::domain::agent::Agent;
+use crate::domain::agent::{Agent, Faq};
 use crate::domain::money::{Ceilings, Currency, Price};
 use crate::domain::origin::Origin;
 use crate::domain::secret::Secret;
 use crate::limiter::Rate;
 use crate::{http, log, model, store, webhook};
 
-pub(crate) use crate::config::complaint::Complaints;
+pub(crate) use crate::config::complaint::{Complaint, Complaints};
+pub(crate) use crate::config::credential::is_variable_name;
+pub(crate) use crate::config::faq_edit::{Edited, Fate, edit_faq, same_question};
+pub(crate) use crate::config::leak::kind_of_key;
 pub(crate) use crate::config::secret::{SecretError, token_keys};
+pub(crate) use crate::config::written::{toml_lines, toml_string};
 
 /// A file beyond this is not a configuration: a thousand FAQ entries at their longest have 4 MB.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -129,15 +137,39 @@ pub(crate) fn load(
     overrides: &Overrides,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Config, Complaints> {
-    let text = read(path).map_err(|text| Complaints::unreadable(path.to_owned(), text))?;
-    parse(path, &text, overrides, env)
+    parse(path, &read_text(path)?, overrides, env)
+}
+
+/// The file's text, not judged yet.
+pub(crate) fn read_text(path: &Path) -> Result<String, Complaints> {
+    read(path).map_err(|text| Complaints::unreadable(path.to_owned(), text))
+}
+
+/// Judges a text that is to become the file at `path`. No variable and no file of a secret is read.
+pub(crate) fn judge(path: &Path, text: &str) -> Result<Config, Complaints> {
+    let overrides = Overrides { without_secrets: true, ..Overrides::default() };
+    parse(path, text, &overrides, &|_| None)
+}
+
+/// An entry of an FAQ as the configuration takes it, or what is wrong with it, which begins with the key.
+pub(crate) fn judge_faq(question: &str, answer: &str, url: Option<&str>) -> Result<Faq, Vec<String>> {
+    agents::judge_faq(question, answer, url)
+}
+
+/// The complaint of somebody who has named no file, where there is none of those that are looked for.
+pub(crate) fn nowhere(looked_for: &[&Path]) -> Complaints {
+    let [first, others @ ..] = looked_for else {
+        return Complaints::unreadable(PathBuf::new(), "no file was looked for".to_owned());
+    };
+    let others: String = others.iter().map(|path| format!(", and no {}", path.display())).collect();
+    let advice = "write one with `widgetd init`, or name yours with --config or WIDGETD_CONFIG";
+    Complaints::unreadable((*first).to_owned(), format!("there is no such file here{others}; {advice}"))
 }
 
 fn read(path: &Path) -> Result<String, String> {
     let bytes = read_bounded(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
-            "there is no such file; name yours with --config or WIDGETD_CONFIG, or start from a copy of the \
-             widget.toml that comes with widgetd"
+            "there is no such file; name yours with --config or WIDGETD_CONFIG, or write one with `widgetd init`"
                 .to_owned()
         }
         ErrorKind::IsADirectory => "is a folder; name the file in it, such as --config widget.toml".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::config::{Limits, Surroundings, credential, urls};
+use crate::config::{Limits, Surroundings, credential, exposure, urls};
 use crate::domain::origin::Origin;
 use crate::domain::secret::Secret;
 use crate::http::{self, TrustedProxies};
@@ -57,7 +57,7 @@ pub(super) fn read(server: &Section, surroundings: &Surroundings) -> Server {
         .get("shutdown_grace")
         .duration(Duration::ZERO..=Duration::from_mins(10))
         .unwrap_or(Duration::from_secs(20));
-    warn_of_exposure(server, &http, public_url.is_some(), surroundings);
+    exposure::warn(server, &http, public_url.as_ref(), surroundings);
     Server { http, public_url, shutdown_grace }
 }
 
@@ -163,25 +163,6 @@ fn parse_public_url(text: &str) -> Result<Origin, String> {
         Ok(origin)
     } else {
         Err("is not reachable by a browser; write one that begins with https:// or http://".to_owned())
-    }
-}
-
-fn warn_of_exposure(server: &Section, http: &http::Settings, has_public_url: bool, surroundings: &Surroundings) {
-    let is_exposed = !http.listen.ip().to_canonical().is_loopback();
-    let is_proxied = !http.trusted_proxies.is_empty();
-    if is_exposed && !has_public_url {
-        surroundings.notes.warn(
-            server.get("public_url").place(),
-            "not set, and the server listens beyond this machine: \"self\" in allowed_origins stands for no address \
-             that visitors use; write the one that they see, such as \"https://chat.example.com\"",
-        );
-    }
-    if (is_exposed || has_public_url) && !is_proxied {
-        surroundings.notes.warn(
-            server.get("trusted_proxies").place(),
-            "not set: if a reverse proxy stands before this server, all visitors share one address and its limits; \
-             write the proxy's, such as [\"127.0.0.1\"]",
-        );
     }
 }
 

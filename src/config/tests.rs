@@ -306,6 +306,27 @@ fn what_is_probably_not_wanted_is_a_warning() {
     check(&agent(""), &["1: agent[0].allowed_origins: is empty"]);
     check(&server("listen = \"0.0.0.0:80\""), &["1: server.public_url: not set", "1: server.trusted_proxies: not set"]);
     check(&server("listen = \"[::1]:80\""), &[]);
+    check(&server("public_url = \"http://localhost:8080\""), &[]);
+    check(&server("public_url = \"http://127.0.0.1:8080\""), &[]);
+    let proxied = |listen: &str, proxies: &str| {
+        server(&format!("listen = \"{listen}:80\"\npublic_url = \"https://a.example\"\ntrusted_proxies = [{proxies}]"))
+    };
+    check(&proxied("127.0.0.1", "\"127.0.0.1\""), &[]);
+    check(&proxied("127.0.0.1", "\"127.0.0.0/8\", \"10.0.0.0/8\""), &[]);
+    check(&proxied("0.0.0.0", "\"172.16.0.0/12\""), &[]);
+    check(&proxied("0.0.0.0", "\"127.0.0.1\", \"10.0.0.7\""), &[]);
+    check(&proxied("0.0.0.0", "\"127.0.0.1\", \"::1\""), &["2: server.listen: is reached from beyond this machine"]);
+    check(&proxied("127.0.0.1", "\"10.0.0.7\""), &["4: server.trusted_proxies: has no address of this machine"]);
+    check(&proxied("[::1]", "\"127.0.0.1\""), &["4: server.trusted_proxies: has no address of this machine"]);
+    for wide in ["0.0.0.0/0", "::/0", "0.0.0.0/1"] {
+        let expected = &["4: server.trusted_proxies: holds more than your proxies can be"];
+        check(&proxied("127.0.0.1", &format!("\"127.0.0.1\", \"{wide}\"")), expected);
+        check(&proxied("0.0.0.0", &format!("\"{wide}\"")), expected);
+    }
+    check(
+        &server("trusted_proxies = [\"127.0.0.1\"]"),
+        &["1: server.public_url: not set, though a proxy stands before the server"],
+    );
     check(&server("public_url = \"https://a.example\""), &["1: server.trusted_proxies: not set"]);
     check(
         &server("listen = \"10.0.0.1:80\"\npublic_url = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.2\"]"),

@@ -66,6 +66,16 @@ impl Origin {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is a page of the machine that shows it.
+    pub(crate) fn is_loopback(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+            None => false,
+        })
+    }
 }
 
 fn is_scheme(scheme: &str) -> bool {
@@ -139,6 +149,22 @@ mod tests {
     fn check(input: &str, expected: Result<&str, OriginError>) {
         let found = Origin::parse(input);
         assert_eq!(found.as_ref().map(Origin::as_str), expected.as_ref().copied(), "{input:?}");
+    }
+
+    #[test]
+    fn pages_of_this_machine_are_told_from_those_of_others() {
+        for local in [
+            "http://localhost:8080",
+            "https://a.localhost",
+            "http://127.9.9.9",
+            "http://[::1]:80",
+            "http://[::ffff:127.0.0.1]",
+        ] {
+            assert!(Origin::parse(local).unwrap().is_loopback(), "{local}");
+        }
+        for other in ["https://localhost.example.com", "https://notlocalhost", "http://10.0.0.1", "http://[fd00::1]"] {
+            assert!(!Origin::parse(other).unwrap().is_loopback(), "{other}");
+        }
     }
 
     #[test]

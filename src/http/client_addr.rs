@@ -1,6 +1,6 @@
 //! Whose address a request counts for: the peer's, or what trusted proxies say of it. Pure.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Hops of `X-Forwarded-For` that are looked at, from the right.
 const HOPS_MAX: usize = 100;
@@ -39,6 +39,29 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
+    /// Whether one of them holds so much that not all of it can be proxies: less than 8 bits of IPv4 say what is meant, or less
+    /// than 16 of IPv6, unless that is private (RFC 4193) or link-local.
+    pub(crate) fn are_wide(&self) -> bool {
+        self.0.iter().any(|network| match Ipv6Addr::from_bits(network.address).to_ipv4_mapped() {
+            Some(_) if network.bits >= 96 => network.bits < 96 + 8,
+            _ => {
+                let is_private =
+                    |prefix: u128, bits: u32| network.bits >= bits && network.address >> (128 - bits) == prefix;
+                network.bits < 16 && !is_private(0xfc >> 1, 7) && !is_private(0xfe80 >> 6, 10)
+            }
+        })
+    }
+
+    /// Whether all of them are on this machine.
+    pub(crate) fn are_loopback(&self) -> bool {
+        let is_in = |network: &Network, loopback: IpAddr, width: u32| {
+            network.bits >= width && (network.address ^ mapped(loopback)) >> (128 - width) == 0
+        };
+        self.0.iter().all(|network| {
+            is_in(network, Ipv4Addr::LOCALHOST.into(), 96 + 8) || is_in(network, Ipv6Addr::LOCALHOST.into(), 128)
+        })
+    }
+
     pub(crate) fn contain(&self, ip: IpAddr) -> bool {
         let ip = mapped(ip);
         self.0.iter().any(|network| match network.bits {
@@ -70,7 +93,7 @@ impl TrustedProxies {
 }
 
 /// `ip`, `ip:port`, `[v6]` or `[v6]:port`.
-fn hop_address(hop: &str) -> Option<IpAddr> {
+pub(super) fn hop_address(hop: &str) -> Option<IpAddr> {
     let bracketed = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     bracketed.unwrap_or(hop).parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
@@ -159,6 +182,34 @@ mod tests {
         }
         assert!(proxies(&["0.0.0.0/0"]).contain("1.2.3.4".parse().unwrap()));
         assert!(!proxies(&["0.0.0.0/0"]).contain("2001:db8::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn networks_that_no_one_has_proxies_all_over_are_wide() {
+        for wide in
+            ["0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/7", "2000::/3", "::ffff:0.0.0.0/96", "c000::/2"]
+        {
+            assert!(proxies(&["127.0.0.1", wide]).are_wide(), "{wide}");
+        }
+        for narrow in
+            ["10.0.0.0/8", "127.0.0.0/8", "104.16.0.0/13", "::1", "fd00::/8", "fc00::/7", "fe80::/10", "2400:cb00::/32"]
+        {
+            assert!(!proxies(&[narrow]).are_wide(), "{narrow}");
+        }
+    }
+
+    #[test]
+    fn proxies_of_this_machine_alone_are_loopback() {
+        for (list, expected) in [
+            (&["127.0.0.1"][..], true),
+            (&["127.0.0.0/8", "::1"], true),
+            (&["127.0.0.1", "10.0.0.1"], false),
+            (&["126.0.0.0/7"], false),
+            (&["::/127"], false),
+            (&["0.0.0.0/0"], false),
+        ] {
+            assert_eq!(proxies(list).are_loopback(), expected, "{list:?}");
+        }
     }
 
     #[test]

@@ -275,6 +275,7 @@ impl Intake {
         }
         let frame =
             Frame { is_head: head.method == Method::Head, version: head.version.clone(), keep_alive: head.keep_alive };
+        self.shared.hearsay.judge(&self.settings.trusted_proxies, connection.peer.ip(), &head.headers);
         let received = clock::monotonic();
         let request = Request::new(head, body.into_body(), &connection, &self.settings.trusted_proxies, received);
         let responder = Responder::new(connection, slot.clone(), frame, self.settings.write_timeout);

@@ -17,6 +17,7 @@ mod connection;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod head;
+mod hearsay;
 mod intake;
 mod permits;
 mod pool;
@@ -166,6 +167,11 @@ impl FrontHandle {
     /// Short requests that run, and those that wait for their turn. None before the front runs.
     pub(crate) fn work(&self) -> Option<[Level; 2]> {
         self.0.workers.get().map(Pool::load)
+    }
+
+    /// What was warned of once may be warned of again: somebody may have mended it.
+    pub(crate) fn warn_again(&self) {
+        self.0.hearsay.forget();
     }
 
     /// Waits for nobody any longer. Only after `drain`.

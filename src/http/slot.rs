@@ -11,6 +11,7 @@ use super::Settings;
 use super::body::Collector;
 use super::connection::Connection;
 use super::head::{Head, Scan};
+use super::hearsay::Hearsay;
 use super::pool::Pool;
 use crate::clock;
 use crate::metrics::Connections;
@@ -148,6 +149,8 @@ pub(super) struct Shared {
     pub(super) seen: Mutex<Connections>,
     /// Once they have started.
     pub(super) workers: OnceLock<Pool>,
+    /// What the owner was told of proxies.
+    pub(super) hearsay: Hearsay,
 }
 
 impl Shared {
@@ -160,6 +163,7 @@ impl Shared {
             closing: AtomicBool::new(false),
             seen: Mutex::default(),
             workers: OnceLock::new(),
+            hearsay: Hearsay::default(),
         }
     }
 

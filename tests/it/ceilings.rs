@@ -162,6 +162,9 @@ fn visitors_are_told_what_the_owner_wants_them_to_be_told() {
     let problem = visitor.say("Hello").refused(429, "agent_budget_exhausted");
     let told = problem["detail"].as_str().unwrap();
     assert!(told.starts_with("Call 555 before 2") && told.ends_with("-01T00:00:00.000Z"), "{told}");
+    visitor.say("Hello").refused(429, "agent_budget_exhausted");
+    site.server.wait_for_line("a ceiling of the agent is reached");
+    assert_eq!(site.server.printed().matches("a ceiling of").count(), 1, "the owner is told once a month");
     let other = site.init("other");
     other.ask("Hello").done();
     let problem = other.refused(&json!({"content": "Hello"})).refused(429, "agent_budget_exhausted");

@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::CEILING;
 use crate::support::client::Response;
 use crate::support::config::Config;
 use crate::support::db;
 use crate::support::site::{Site, Visitor};
+use crate::support::{CEILING, wait_until};
 
 const DISK_KIB: u32 = 4096;
 
@@ -93,13 +94,19 @@ fn while_the_disk_fills_and_empties_every_status_is_the_truth() {
     let visitors: Vec<_> = (0..4).map(|_| site.init("demo")).collect();
     let stored = Mutex::new(BTreeSet::new());
     let refusals_wanted = 20;
+    // Each visitor, until the disk is filled: on a machine that is busy that may be late, and what is stored stays there.
+    let leads_before = 15;
     for round in 0..4 {
+        let is_filled = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for (number, visitor) in visitors.iter().enumerate() {
-                let stored = &stored;
+                let (stored, is_filled) = (&stored, &is_filled);
                 scope.spawn(move || {
                     let mut refusals = 0;
                     for n in 0.. {
+                        if n == leads_before {
+                            wait_until("the disk is filled", || is_filled.load(Ordering::SeqCst));
+                        }
                         let email = format!("r{round}v{number}n{n}@example.com");
                         let response = visitor.lead(&json!({"email": email, "message": "x".repeat(1000)}));
                         if response.status == 201 {
@@ -122,6 +129,7 @@ fn while_the_disk_fills_and_empties_every_status_is_the_truth() {
                 std::thread::sleep(Duration::from_millis(5));
             }
             disk.fill_but(64);
+            is_filled.store(true, Ordering::SeqCst);
         });
         disk.make_room();
         wait_for_readiness(&site, 200);

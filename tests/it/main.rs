@@ -38,7 +38,9 @@ mod metrics;
 mod webhooks;
 
 // What can go wrong.
+mod behind_caddy;
 mod behind_nginx;
+mod behind_proxy;
 mod clients_vanish;
 mod clock;
 mod connections;
@@ -51,6 +53,7 @@ mod kill;
 mod model_breaker;
 mod model_faults;
 mod old_defects;
+mod proxy_warnings;
 mod regression;
 mod retention;
 mod secrets;
@@ -62,5 +65,8 @@ mod owner_lists;
 
 // The program and its source.
 mod cli;
+mod completions;
+mod first_steps;
+mod import_faq;
 mod pause;
 mod tidy;

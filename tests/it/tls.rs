@@ -2,24 +2,17 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::process::Command;
 
 use crate::support::model::Model;
 use crate::support::nginx::Nginx;
+use crate::support::proxy::make_certificate;
 use crate::support::server::Folder;
 use crate::support::site::Site;
 
 /// Logs the number of the connection that each request came on.
 fn nginx(model: SocketAddr) -> Nginx {
     let folder = Folder::new();
-    let made = Command::new("openssl")
-        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=model".split(' '))
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .current_dir(folder.path())
-        .output()
-        .expect("openssl runs; scripts/test.sh installs it");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    make_certificate(folder.path());
     Nginx::start(folder, |address| {
         format!(
             "log_format connection '$connection';

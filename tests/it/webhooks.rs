@@ -265,7 +265,7 @@ fn what_was_given_up_is_listed_and_told_again_on_request() {
     let table = text(&run(&site, &["list"]));
     assert_eq!(table.lines().filter(|line| line.contains("lead.captured")).count(), 4, "{table}");
     assert!(
-        table.starts_with("DELIVERY")
+        table.starts_with("delivery")
             && table.ends_with("3 given up; to try them again: widgetd webhook replay ID, or --all-dead\n")
     );
     assert!(!table.contains("ann@example.com"), "a list shows no lead");

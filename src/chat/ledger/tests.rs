@@ -60,11 +60,25 @@ fn each_of_the_ceilings_holds_against_reservations_and_is_free_again_after_settl
         let reserve = |tokens| ledger.reserve(&agent("demo"), charge(tokens), &own, &all, now);
         let held: Vec<_> = (0..20).filter_map(|_| reserve(300).ok()).collect();
         assert_eq!(held.len(), 3, "{own:?} {all:?}");
-        assert_eq!(reserve(300).err(), Some(wait), "{own:?} {all:?}");
+        assert_eq!(reserve(300).err().map(|full| full.wait), Some(wait), "{own:?} {all:?}");
         held.into_iter().for_each(|reservation| reservation.settle(charge(100)));
         assert!(reserve(700).is_ok(), "and it is given back here, dropped unsettled");
         assert!(reserve(701).is_err());
     }
+}
+
+#[test]
+fn that_a_ceiling_is_reached_is_new_once_in_its_period() {
+    let ledger = Ledger::default();
+    let (own, all) = (a_day(tokens(100)), a_month(tokens(300)));
+    let refused = |charged, now| {
+        let full = ledger.reserve(&agent("demo"), charge(charged), &own, &all, at(now)).err().unwrap();
+        (full.agents_is_new, full.alls_is_new)
+    };
+    assert_eq!(refused(200, "2026-11-25T10:00:00Z"), (true, false));
+    assert_eq!(refused(200, "2026-11-25T11:00:00Z"), (false, false), "told");
+    assert_eq!(refused(400, "2026-11-25T11:00:00Z"), (false, true), "the one of all agents has its own");
+    assert_eq!(refused(400, "2026-11-26T00:00:00Z"), (true, false), "a new day, the same month");
 }
 
 #[test]
@@ -85,7 +99,10 @@ fn a_new_day_begins_at_zero_and_its_month_goes_on() {
     reserve(NONE, "2026-11-29T23:59:59Z").unwrap().settle(charge(600));
     assert!(reserve(a_day(tokens(1000)), "2026-11-29T23:59:59.999Z").is_err());
     assert!(reserve(a_day(tokens(1000)), "2026-11-30T00:00:00Z").is_ok());
-    assert_eq!(reserve(a_month(tokens(1000)), "2026-11-30T23:59:59Z").err(), Some(Duration::from_secs(1)));
+    assert_eq!(
+        reserve(a_month(tokens(1000)), "2026-11-30T23:59:59Z").err().map(|full| full.wait),
+        Some(Duration::from_secs(1))
+    );
     assert!(reserve(a_month(tokens(1000)), "2026-12-01T00:00:00Z").is_ok());
 }
 
@@ -129,9 +146,12 @@ fn a_clock_that_steps_back_does_not_begin_at_zero() {
     reserve(1000, day(2)).unwrap().settle(charge(1000));
     yesterdays.settle(charge(50));
     assert!(reserve(1, day(2)).is_err(), "yesterday's settling gave nothing to today");
-    assert_eq!(reserve(1, day(1)).err(), Some(days(2)));
+    assert_eq!(reserve(1, day(1)).err().map(|full| full.wait), Some(days(2)));
     reserve(0, day(900)).unwrap();
-    assert_eq!(ledger.reserve(&agent("demo"), charge(1), &a_day(tokens(0)), &NONE, day(3)).err(), Some(days(2)));
+    assert_eq!(
+        ledger.reserve(&agent("demo"), charge(1), &a_day(tokens(0)), &NONE, day(3)).err().map(|full| full.wait),
+        Some(days(2))
+    );
 }
 
 /// What a random life of the ledger is made of; a number chooses among the reservations that are held.

@@ -10,9 +10,11 @@ pub(crate) mod disk;
 pub(crate) mod model;
 pub(crate) mod nginx;
 pub(crate) mod openapi;
+pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod sse;
+pub(crate) mod terminal;
 pub(crate) mod tokens;
 
 use std::time::{Duration, Instant};

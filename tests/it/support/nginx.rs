@@ -1,9 +1,10 @@
 //! A real nginx with a configuration of its own, in a folder of its own. `scripts/test.sh` installs it.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 
 use super::client::Connection;
+use super::proxy::free_address;
 use super::server::Folder;
 use super::wait_until;
 
@@ -16,9 +17,7 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// `http` is what stands in the block `http` for a server on this address; paths in it are relative to the folder.
     pub(crate) fn start(folder: Folder, http: impl FnOnce(SocketAddr) -> String) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = free_address();
         let config = format!(
             "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
              events {{ worker_connections 256; }}

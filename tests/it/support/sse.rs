@@ -66,6 +66,60 @@ impl EventStream {
     }
 }
 
+/// An answer that comes through a proxy, which may put what came at about the same time into one chunk.
+pub(crate) struct Relayed {
+    connection: Connection,
+    read: String,
+}
+
+impl EventStream {
+    /// The rest of it as a proxy relays it.
+    pub(crate) fn relayed(self) -> Relayed {
+        Relayed { connection: self.connection, read: String::new() }
+    }
+}
+
+impl Relayed {
+    /// The event that must come next.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, name: &str) -> Value {
+        let (found, data) = self.next().unwrap_or_else(|| panic!("the stream ended; {name} was to come"));
+        assert_eq!(found, name, "{data:#}");
+        data
+    }
+
+    /// Closes the connection in the middle of it.
+    pub(crate) fn leave(self) {
+        self.connection.leave();
+    }
+
+    /// The connection, after the last event.
+    #[track_caller]
+    pub(crate) fn into_connection(mut self) -> Connection {
+        assert_eq!(self.next(), None);
+        self.connection
+    }
+}
+
+impl Iterator for Relayed {
+    type Item = (String, Value);
+
+    fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            // A comment is a line of its own.
+            self.read = self.read.trim_start_matches(": ping\n").to_owned();
+            if let Some(end) = self.read.find("\n\n") {
+                let rest = self.read.split_off(end + 2);
+                let event = parse(&std::mem::replace(&mut self.read, rest));
+                openapi::check_event(&event.0, &event.1);
+                return Some(event);
+            }
+            let chunk = self.connection.read_chunk().ok()??;
+            self.read.push_str(&String::from_utf8(chunk).expect("events in UTF-8"));
+        }
+    }
+}
+
 impl Iterator for EventStream {
     type Item = Event;
 
