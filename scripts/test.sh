@@ -5,9 +5,10 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, caddy, shellcheck, mandoc, slowhttptest, promtool, libfaketime, chromium with two fonts. What is missing is
-# installed by apt-get if this runs as root on Debian or Ubuntu; else it says what to install. Packages come from crates.io, PyPI
-# and npm. The tests of a full disk mount a small one: that takes root.
+# newer with npm, nginx, caddy, shellcheck, mandoc, systemd-analyze, systemd-nspawn, debootstrap, slowhttptest, promtool, libfaketime,
+# chromium with two fonts. What is missing is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what to install.
+# Packages come from crates.io, PyPI and npm. The tests of a full disk mount a small one, and the drill boots a Debian 12: that
+# takes root.
 # Prints each step's name and how long it took, two of them at a time where neither minds. Stops at the first that fails, and exits
 # with 1.
 set -euo pipefail
@@ -75,7 +76,8 @@ trap 'exit 130' INT TERM
 missing_packages() {
     local command_and_package
     for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
-        shellcheck:shellcheck mandoc:mandoc nginx:nginx-light caddy:caddy slowhttptest:slowhttptest \
+        shellcheck:shellcheck mandoc:mandoc nginx:nginx-light caddy:caddy systemd-analyze:systemd \
+        systemd-nspawn:systemd-container debootstrap:debootstrap slowhttptest:slowhttptest \
         promtool:prometheus; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
@@ -124,6 +126,22 @@ manual() {
     ! grep -E 'WARNING|ERROR|UNSUPP' <<<"$complaints" | grep -v 'missing date'
 }
 
+# The units of systemd: their grammar, and how far the service is shut in.
+units() {
+    local scratch=target/units
+    mkdir -p $scratch
+    rm -f $scratch/*
+    cp scripts/deploy/*.service scripts/deploy/*.timer $scratch
+    # Where it is not installed, another program stands for it.
+    sed -i 's|/usr/local/bin/widgetd|/bin/true|g' $scratch/*.service
+    systemd-analyze verify $scratch/*
+    # In tenths, of 10 for no protection at all.
+    local unit
+    for unit in scripts/deploy/*.service; do
+        systemd-analyze security --offline=true --threshold=20 "$unit" | tail -n 1
+    done
+}
+
 OPENAPI_VENV=target/openapi-validator
 
 # What later steps need from Debian, PyPI and npm, and would install themselves.
@@ -145,6 +163,7 @@ step 'tools' tools
 # The compiler needs no network.
 beside 'packages' packages
 step 'shell scripts' shell_scripts
+step 'units' units
 step 'formatting' cargo fmt --check
 step 'lints' cargo clippy --locked --all-targets -- -D warnings
 # With the examples it needs the dependencies as the lints have checked them.
@@ -160,6 +179,7 @@ step 'openapi.json' openapi
 beside 'outside judges' scripts/judges.sh
 step 'widget tests' node --test tests/widget/*.test.js
 join 'release build'
+step 'drill' scripts/drill.sh --built
 step 'browser tests' scripts/browser.sh
 join 'outside judges'
 step 'slow and greedy clients' scripts/slow.sh

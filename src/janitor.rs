@@ -83,6 +83,10 @@ fn enforce(store: &Store, periods: &Periods, stopped: &Receiver<()>) -> Result<(
     if !is_done || !in_turns(stopped, || store.tidy_search(std::mem::take(&mut is_first)).wait())? {
         return Ok(());
     }
+    let copies = store.remove_old_copies(now)?;
+    if copies > 0 {
+        tracing::info!(copies, "removed what was kept of the database from before an upgrade or a restore");
+    }
     store.note_enforced(Enforced { at: now, expired }).wait()?;
     let Expired { conversations, events, leads } = expired;
     if expired != Expired::default() {

@@ -19,6 +19,7 @@ mod metrics;
 mod model;
 mod server;
 mod store;
+mod supervisor;
 mod token;
 mod webhook;
 mod widget;

@@ -31,6 +31,7 @@ use crate::janitor::Janitor;
 use crate::metrics;
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
+use crate::supervisor;
 use crate::token::{KeyError, Tokens};
 use crate::webhook::{self, Sender};
 
@@ -139,9 +140,10 @@ impl Server {
     /// Serves until a signal says to stop and everything has ended.
     pub(crate) fn run(self, reload: Reload) -> io::Result<()> {
         let Self { front, app, admin, admin_front, sender, shutdown_grace, signals } = self;
+        let address = front.local_addr();
         std::thread::Builder::new().name("signals".into()).spawn({
             let (app, sender) = (app.clone(), sender.clone());
-            move || obey(signals, &app, &sender, &reload, shutdown_grace)
+            move || obey(signals, &app, address, &sender, &reload, shutdown_grace)
         })?;
         let has_own_front = admin_front.is_some();
         let admin_running = admin_front.map(|front| run_admin(front, &admin, &app)).transpose()?;
@@ -149,6 +151,8 @@ impl Server {
             let app = app.clone();
             Box::new(move || app.snapshot.read().config.retention)
         })?;
+        supervisor::watch(front.handle(), app.store.clone())?;
+        supervisor::ready(&status(&app, address));
         front.run({
             let app = app.clone();
             move |request, responder| {
@@ -206,17 +210,33 @@ fn run_admin(front: Front, admin: &Arc<Admin>, app: &Arc<App>) -> io::Result<(Fr
 }
 
 /// What the signals ask for. The second that asks to stop is obeyed at once.
-fn obey(mut signals: Signals, app: &Arc<App>, sender: &Sender, reload: &Reload, shutdown_grace: Duration) {
+fn obey(
+    mut signals: Signals,
+    app: &Arc<App>,
+    address: SocketAddr,
+    sender: &Sender,
+    reload: &Reload,
+    shutdown_grace: Duration,
+) {
     let mut is_stopping = false;
     for signal in signals.forever() {
         match signal {
-            SIGHUP => reload_into(app, sender, reload),
+            SIGHUP if is_stopping => {
+                reload_into(app, sender, reload);
+            }
+            SIGHUP => {
+                supervisor::reloading();
+                let note =
+                    if reload_into(app, sender, reload) { "" } else { "; widget.toml was not reloaded, see the log" };
+                supervisor::ready(&format!("{}{note}", status(app, address)));
+            }
             _ if is_stopping => {
                 tracing::warn!("stopped at once, by a second signal");
                 std::process::exit(1);
             }
             _ => {
                 is_stopping = true;
+                supervisor::stopping(&format!("Stopping: running answers have {shutdown_grace:?} to end"));
                 tracing::info!(
                     "stopping: running answers have {shutdown_grace:?} to end; a second signal stops at once"
                 );
@@ -247,13 +267,20 @@ fn end_generations(app: &App, shutdown_grace: Duration) {
     app.front.close();
 }
 
-/// Takes a new configuration over whole, or stays with the old one.
-fn reload_into(app: &App, sender: &Sender, reload: &Reload) {
+/// For the service manager's one line.
+fn status(app: &App, address: SocketAddr) -> String {
+    let config = &app.snapshot.read().config;
+    let agents = config.agents.len();
+    format!("Serving {agents} agent{} on http://{}/", if agents == 1 { "" } else { "s" }, address)
+}
+
+/// Takes a new configuration over whole, or stays with the old one and says false.
+fn reload_into(app: &App, sender: &Sender, reload: &Reload) -> bool {
     let config = match reload() {
         Ok(config) => config,
         Err(complaints) => {
             tracing::error!("widget.toml was not reloaded, the old configuration stays:\n{complaints}");
-            return;
+            return false;
         }
     };
     let old = app.snapshot.read().clone();
@@ -277,9 +304,11 @@ fn reload_into(app: &App, sender: &Sender, reload: &Reload) {
             *app.snapshot.write() = Arc::new(new);
             app.front.warn_again();
             tracing::info!(agents, "widget.toml reloaded");
+            true
         }
         Err(error) => {
-            tracing::error!(%error, "widget.toml was not reloaded, the old configuration stays")
+            tracing::error!(%error, "widget.toml was not reloaded, the old configuration stays");
+            false
         }
     }
 }

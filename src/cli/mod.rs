@@ -2,10 +2,12 @@
 //! the rules of the product are not here.
 
 mod admin;
+mod backup;
 mod check;
 mod completions;
 mod conversations;
 mod file;
+mod health;
 mod import_faq;
 mod init;
 mod leads;
@@ -13,6 +15,7 @@ mod lists;
 mod man;
 mod origin;
 mod pause;
+mod restore;
 mod serve;
 mod stats;
 mod table;
@@ -64,6 +67,8 @@ enum Command {
         /// The URL of the page, as the browser shows it
         url: String,
     },
+    /// Ask the running server whether it can serve; exits with 1 if it cannot
+    Health,
     /// Teach an agent the questions and answers of a Markdown or CSV file
     ///
     /// Markdown: each heading is a question and the text below it the answer; so are "Q:" with "A:", and details with a
@@ -97,6 +102,10 @@ enum Command {
     /// Print or erase what is stored of one visitor, also while the server runs
     #[command(subcommand)]
     Visitor(visitor::Command),
+    /// Make a backup of the database, also while the server runs
+    Backup(backup::Target),
+    /// Put a backup in the place of the database, while the server is stopped
+    Restore(restore::Source),
     /// Count what widgets reported
     #[command(subcommand)]
     Events(stats::EventsCommand),
@@ -154,6 +163,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve => serve::run(options.located()),
         Command::Check => check::run(&options),
         Command::Origin { agent, url } => origin::run(&options, &agent, &url),
+        Command::Health => health::run(&options),
         Command::ImportFaq(import) => code(import_faq::run(&options, &import)),
         Command::Admin(command) => admin::run(&options, &command),
         Command::Pause { agent } => pause::run(&options, &agent, pause::Switch::Pause),
@@ -162,6 +172,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Leads(command) => code(leads::run(&options, &command)),
         Command::Conversations(command) => code(conversations::run(&options, &command)),
         Command::Visitor(command) => code(visitor::run(&options, &command)),
+        Command::Backup(target) => code(backup::run(&options, &target)),
+        Command::Restore(source) => code(restore::run(&options, &source)),
         Command::Events(command) => code(stats::events(&options, &command)),
         Command::Stats(days) => code(stats::run(&options, &days)),
         Command::Webhook { command } => webhook::run(&options, &command),

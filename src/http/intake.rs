@@ -92,11 +92,7 @@ impl Intake {
     pub(super) fn run(mut self) {
         let mut events = Events::new();
         loop {
-            events.clear();
-            if let Err(error) = self.shared.poller.wait(&mut events, Some(TICK)) {
-                tracing::error!(%error, "waiting for connections failed");
-                std::thread::sleep(ACCEPT_PAUSE);
-            }
+            self.shared.wait(&mut events, TICK);
             for key in self.shared.take_attention() {
                 self.attend(key);
             }

@@ -22,6 +22,7 @@ mod intake;
 mod permits;
 mod pool;
 pub(crate) mod problem;
+mod pulse;
 mod request;
 mod responder;
 mod response;
@@ -43,6 +44,7 @@ use socket2::SockRef;
 pub(crate) use client_addr::{AddressKey, TrustedProxies, address_key, network_key};
 pub(crate) use permits::{Permit, Permits};
 pub(crate) use pool::Rest;
+pub(crate) use pulse::Signs;
 pub(crate) use request::Request;
 pub(crate) use responder::Responder;
 pub(crate) use sse::{ClientGone, EventStream};
@@ -144,6 +146,7 @@ impl Front {
         let threads = settings.workers + settings.generations + settings.commits;
         let workers = Pool::start(Sizes { threads, jobs: settings.workers, waiting: WAITING_MAX }, WORKER_STACK_BYTES)?;
         let _ = shared.workers.set(workers.clone());
+        shared.pulse.watch(workers.clone());
         Intake::new(Arc::new(settings), shared, listener, workers, Arc::new(handler))?.run();
         Ok(())
     }
@@ -172,6 +175,10 @@ impl FrontHandle {
     /// What was warned of once may be warned of again: somebody may have mended it.
     pub(crate) fn warn_again(&self) {
         self.0.hearsay.forget();
+    }
+
+    pub(crate) fn signs(&self) -> Signs {
+        self.0.pulse.signs()
     }
 
     /// Waits for nobody any longer. Only after `drain`.

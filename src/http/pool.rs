@@ -46,6 +46,8 @@ struct State {
     queue: VecDeque<Job>,
     /// Short jobs that run.
     running: usize,
+    /// Short jobs that were taken, ever.
+    taken: u64,
     /// Threads without work; the one that rested last is the last.
     resting: Vec<Arc<Seat>>,
 }
@@ -80,6 +82,12 @@ impl Pool {
         let state = state.lock();
         let [running, waiting] = [state.running, state.queue.len()];
         [Level { used: running, max: sizes.jobs }, Level { used: waiting, max: sizes.waiting }]
+    }
+
+    /// How many jobs were taken until now, and how many wait.
+    pub(super) fn progress(&self) -> (u64, usize) {
+        let state = self.0.state.lock();
+        (state.taken, state.queue.len())
     }
 
     /// Runs `job` on one of the threads, in its turn.
@@ -133,6 +141,7 @@ impl Shared {
                 && let Some(job) = state.queue.pop_front()
             {
                 state.running += 1;
+                state.taken += 1;
                 return job;
             }
             state.resting.push(seat.clone());

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use polling::Poller;
+use polling::{Events, Poller};
 
 use super::Settings;
 use super::body::Collector;
@@ -13,11 +13,15 @@ use super::connection::Connection;
 use super::head::{Head, Scan};
 use super::hearsay::Hearsay;
 use super::pool::Pool;
+use super::pulse::Pulse;
 use crate::clock;
 use crate::metrics::Connections;
 
 /// A client that was refused gets so long to read the answer and hang up.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// After a wait that failed for no reason we know.
+const WAIT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Of all answers together that their clients have not taken yet, beyond what the system holds for them.
 const UNSENT_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -139,6 +143,7 @@ pub(super) struct Lingering {
 /// What the intake and everybody who holds a connection share.
 pub(super) struct Shared {
     pub(super) poller: Arc<Poller>,
+    pub(super) pulse: Pulse,
     /// Keys of slots that the intake should look at.
     attention: Mutex<Vec<usize>>,
     /// Bytes of all [`Unsent`].
@@ -157,6 +162,7 @@ impl Shared {
     pub(super) fn new(poller: Poller) -> Self {
         Self {
             poller: Arc::new(poller),
+            pulse: Pulse::default(),
             attention: Mutex::default(),
             unsent: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
@@ -164,6 +170,18 @@ impl Shared {
             seen: Mutex::default(),
             workers: OnceLock::new(),
             hearsay: Hearsay::default(),
+        }
+    }
+
+    /// Waits until there is something to attend to, `tick` at most.
+    pub(super) fn wait(&self, events: &mut Events, tick: Duration) {
+        events.clear();
+        match self.poller.wait(events, Some(tick)) {
+            Ok(_) => self.pulse.turn(),
+            Err(error) => {
+                tracing::error!(%error, "waiting for connections failed");
+                std::thread::sleep(WAIT_PAUSE);
+            }
         }
     }
 

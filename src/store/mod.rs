@@ -8,6 +8,7 @@
 //! Only this room knows SQL. It has no rules of the product: who may write what is decided before.
 
 mod admin;
+mod backup;
 mod bell;
 mod budgets;
 mod consents;
@@ -21,6 +22,7 @@ mod faq;
 mod filter;
 mod health;
 mod histogram;
+mod kept;
 mod lead_history;
 mod lead_list;
 mod leads;
@@ -30,8 +32,11 @@ mod messages;
 mod overview;
 mod pauses;
 mod refusals;
+mod restore;
 mod retention;
 mod schema;
+mod snapshot;
+mod unfinished;
 mod visitors;
 mod webhooks;
 mod writer;
@@ -50,6 +55,7 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use scheduled_thread_pool::ScheduledThreadPool;
 
+pub(crate) use backup::{backup, backup_into};
 pub(crate) use bell::Bell;
 pub(crate) use conversation_list::{ConversationFilter, ConversationKey, ConversationPage, ConversationRow};
 pub(crate) use conversation_view::{ConversationView, SaidMessage, SeenEvent};
@@ -63,7 +69,9 @@ pub(crate) use overview::{
     DayRow, DaySums, EventCount, FirstToken, Funnel, Overview, Refusal, RefusedOrigin, UnansweredQuestion,
 };
 pub(crate) use refusals::{OTHERS as OTHER_ORIGINS, Refusals};
+pub(crate) use restore::Restore;
 pub(crate) use retention::{Enforced, Expired, Retention};
+pub(crate) use snapshot::Holds;
 pub(crate) use webhooks::{Delivery, Due, Ended, Pending, Replayed};
 pub(crate) use writer::Commit;
 
@@ -191,6 +199,7 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(&settings.folder)?;
         let lock = lock(&settings.folder)?;
         let path = settings.database();
+        unfinished::remove_all_left_behind(&settings.folder, |name| name.starts_with(FILE_NAME))?;
         // SQLite would make it readable for all; a link in its place could lead anywhere.
         let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         OpenOptions::new().create(true).append(true).mode(0o600).custom_flags(no_follow).open(&path)?;
@@ -208,8 +217,8 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing { folder: settings.folder.clone() });
         }
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        schema::check(&mut connection, &path)?;
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        schema::check(&connection, &path)?;
         Self::new(&Settings { readers: 1, ..settings.clone() }, connection, Health::default(), path, None)
     }
 
@@ -241,6 +250,17 @@ impl Store {
         self.read(|connection| Ok(connection.query_row("select 1", [], |_| Ok(()))?))?;
         self.0.health.ready()?;
         self.0.writer.ready()
+    }
+
+    /// Whether somebody reads or writes at this moment. Who does so for long waits for the disk.
+    pub(crate) fn is_at_work(&self) -> bool {
+        let readers = self.0.readers.state();
+        readers.idle_connections < readers.connections || self.0.writer.is_at_work()
+    }
+
+    /// Whether writes find a writer. One that fails is one.
+    pub(crate) fn has_writer(&self) -> bool {
+        self.0.writer.is_open()
     }
 
     /// Commits what has queued and closes; later writes are refused.

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite_migration::{Error, M, MigrationDefinitionError, Migrations, SchemaVersion};
 
-use super::{StoreError, health};
+use super::{StoreError, health, kept};
 
 /// "wdgt": tells our database from another program's (SQLite's `application_id`).
 const APPLICATION_ID: i32 = 0x7764_6774;
@@ -21,14 +21,21 @@ static STEPS: [M<'static>; 8] = [
     M::up(include_str!("../../sql/0008_admin.sql")),
 ];
 
+/// The version that this program makes.
+pub(super) const KNOWN: usize = STEPS.len();
+
 /// Checks whose file it is and that it is whole, sets it up for durable commits and brings it to the newest schema.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let foreign = || StoreError::Foreign { path: path.to_owned() };
     let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     match (application_id, tables) {
-        (APPLICATION_ID, _) if health::is_small(path)? => health::check(connection)?,
-        (APPLICATION_ID, _) => {}
+        (APPLICATION_ID, _) => {
+            refuse_newer(version(connection)?)?;
+            if health::is_small(path)? {
+                health::check(connection)?;
+            }
+        }
         (0, 0) => connection.pragma_update(None, "application_id", APPLICATION_ID)?,
         _ => return Err(foreign()),
     }
@@ -41,21 +48,39 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     // The log is folded back after 16 MB and keeps that size: to overwrite a file takes about half the time of making it
     // longer. What it grew to beyond that, under a long reader, is given back.
     connection.execute_batch("pragma wal_autocheckpoint = 4000; pragma journal_size_limit = 16777216;")?;
+    let found = version(connection)?;
+    if (1..KNOWN).contains(&found) {
+        kept::copy_before_upgrade(connection, path, found)?;
+    }
     migrate(connection)
 }
 
 /// Checks that it is one of ours, with the schema that this program knows.
-pub(super) fn check(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    if application_id != APPLICATION_ID {
-        return Err(StoreError::Foreign { path: path.to_owned() });
-    }
-    let known = STEPS.len();
-    match found(Migrations::from_slice(&STEPS).current_version(connection).map_err(unknown)?) {
-        found if found > known => Err(StoreError::TooNew { found, known }),
-        found if found < known => Err(StoreError::TooOld { found, known }),
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    match readable(connection, path)? {
+        found if found < KNOWN => Err(StoreError::TooOld { found, known: KNOWN }),
         _ => Ok(()),
     }
+}
+
+/// Checks that it is one of ours, with a schema that this program knows or can bring up to date: its version.
+pub(super) fn readable(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
+    let foreign = || StoreError::Foreign { path: path.to_owned() };
+    let application_id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application_id != APPLICATION_ID {
+        return Err(foreign());
+    }
+    let found = version(connection)?;
+    refuse_newer(found)?;
+    if found == 0 { Err(foreign()) } else { Ok(found) }
+}
+
+fn refuse_newer(found: usize) -> Result<(), StoreError> {
+    if found > KNOWN { Err(StoreError::TooNew { found, known: KNOWN }) } else { Ok(()) }
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    Ok(found(Migrations::from_slice(&STEPS).current_version(connection).map_err(unknown)?))
 }
 
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
@@ -66,7 +91,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "foreign_keys", true)?;
     migrated.map_err(|error| match error {
         Error::MigrationDefinition(MigrationDefinitionError::DatabaseTooFarAhead) => {
-            StoreError::TooNew { found: steps.current_version(connection).map_or(0, found), known: STEPS.len() }
+            StoreError::TooNew { found: steps.current_version(connection).map_or(0, found), known: KNOWN }
         }
         error => unknown(error),
     })

@@ -77,6 +77,7 @@ pub(super) struct Writer {
     queue: Mutex<Option<SyncSender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     is_failing: Arc<AtomicBool>,
+    is_at_work: Arc<AtomicBool>,
     /// Something was deleted of which the log still has a copy.
     owes_emptying: Arc<AtomicBool>,
     load: Arc<WriterLoad>,
@@ -87,12 +88,14 @@ impl Writer {
     pub(super) fn start(connection: Connection, is_alone: bool) -> Result<Self, StoreError> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE_MAX);
         let is_failing = Arc::<AtomicBool>::default();
+        let is_at_work = Arc::<AtomicBool>::default();
         let owes_emptying = Arc::<AtomicBool>::default();
         let load = Arc::<WriterLoad>::default();
         let work = Loop {
             connection,
             is_alone,
             is_failing: is_failing.clone(),
+            is_at_work: is_at_work.clone(),
             owes_emptying: owes_emptying.clone(),
             load: load.clone(),
             damage: None,
@@ -101,7 +104,8 @@ impl Writer {
             folding_fails: false,
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
-        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), is_failing, owes_emptying, load })
+        let (queue, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
+        Ok(Self { queue, thread, is_failing, is_at_work, owes_emptying, load })
     }
 
     pub(super) fn write<T: Send + 'static>(
@@ -157,10 +161,19 @@ impl Writer {
         (queue, committing)
     }
 
-    pub(super) fn ready(&self) -> Result<(), StoreError> {
+    /// Whether its thread is there, and was not told to end.
+    pub(super) fn is_open(&self) -> bool {
         // In this order: `close` keeps the thread's lock until it has ended.
-        let is_open = self.queue.lock().is_some() && self.thread.lock().as_ref().is_some_and(|it| !it.is_finished());
-        if !is_open {
+        self.queue.lock().is_some() && self.thread.lock().as_ref().is_some_and(|it| !it.is_finished())
+    }
+
+    /// Whether it is about to commit something, or folds the log.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.is_at_work.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn ready(&self) -> Result<(), StoreError> {
+        if !self.is_open() {
             return Err(StoreError::Closed);
         }
         if self.is_failing.load(Ordering::Relaxed) {
@@ -210,6 +223,7 @@ struct Loop {
     /// No other process keeps the log.
     is_alone: bool,
     is_failing: Arc<AtomicBool>,
+    is_at_work: Arc<AtomicBool>,
     owes_emptying: Arc<AtomicBool>,
     load: Arc<WriterLoad>,
     /// What was found wrong with the file. It stays: only a person can repair it.
@@ -223,11 +237,14 @@ struct Loop {
 impl Loop {
     fn run(mut self, queue: &Receiver<Job>) {
         loop {
-            match queue.recv_timeout(IDLE) {
+            let received = queue.recv_timeout(IDLE);
+            self.is_at_work.store(true, Ordering::Relaxed);
+            match received {
                 Ok(first) => self.commit(std::iter::once(first).chain(queue.try_iter()).take(BATCH_MAX)),
                 Err(RecvTimeoutError::Timeout) => self.idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.is_at_work.store(false, Ordering::Relaxed);
         }
         // Beside a server the log is the server's, unless something of ours is in it.
         if self.is_alone || self.has_written || self.owes_emptying.load(Ordering::Relaxed) {

@@ -58,6 +58,8 @@ fn help_and_version_are_as_people_expect() {
         "events",
         "stats",
         "visitor",
+        "backup",
+        "restore",
         "admin",
         "--config",
         "--listen",

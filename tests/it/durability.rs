@@ -67,24 +67,6 @@ fn what_was_reserved_when_it_died_stays_charged() {
     assert!(budget["tokens_remaining"].as_u64().unwrap() <= 40_000 - 800, "{budget}");
 }
 
-#[test]
-fn a_database_of_a_newer_version_is_refused_with_a_clear_message() {
-    let mut site = Site::start();
-    site.init("demo").ask("Hello").done();
-    site.server.signal(Signal::TERM);
-    site.server.wait();
-    let path = site.server.data().join("widgetd.db");
-    let database = rusqlite::Connection::open(&path).unwrap();
-    let version: i64 = database.query_row("pragma user_version", [], |row| row.get(0)).unwrap();
-    assert!(version > 0);
-    database.pragma_update(None, "user_version", version + 1).unwrap();
-    drop(database);
-    let output = site.server.run_to_its_end();
-    assert!(!output.status.success());
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("newer") && told.contains(path.parent().unwrap().to_str().unwrap()), "{told}");
-}
-
 /// Whoever may write into the folder is not to choose which file of the server's user is written to.
 #[test]
 fn a_link_in_place_of_the_database_is_not_followed() {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::ORIGIN;
 use crate::support::client::Request;
 use crate::support::openapi::{self, DOCUMENT};
+use crate::support::server::widgetd;
 use crate::support::site::{Shared, Site};
 
 static SITE: Shared = Shared::new(Site::start);
@@ -16,6 +18,28 @@ fn the_process_answers_and_storage_is_ready() {
     let site = SITE.get();
     assert_eq!(site.get("/healthz").expect(200)["status"], "ok");
     assert_eq!(site.get("/readyz").expect(200)["status"], "ready");
+}
+
+#[test]
+fn the_command_asks_the_running_server() {
+    let mut site = Site::start();
+    let config = site.server.data().with_file_name("widget.toml");
+    // A server that listens on all addresses is asked on loopback.
+    let everywhere = format!("0.0.0.0:{}", site.address().port());
+    let health = || {
+        let mut command = widgetd();
+        command.arg("health").args(["--listen", &everywhere]).arg("--config").arg(&config);
+        command.output().unwrap()
+    };
+    let output = health();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with(&format!("ready at http://{}/: {{", site.address())), "{said}");
+    site.server.signal(Signal::TERM);
+    site.server.wait();
+    let output = health();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("no server answers at http://127.0.0.1:"));
 }
 
 #[test]

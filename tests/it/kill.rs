@@ -4,8 +4,8 @@
 //! Ten kills; `KILLS=200 cargo test --test it kill:: -- --nocapture` is the long form. `KILL_SEED=N` makes the choices of
 //! the run that printed it once more; what the threads make of them differs.
 
-mod ledger;
-mod load;
+pub(crate) mod ledger;
+pub(crate) mod load;
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -22,10 +22,10 @@ const CLIENTS: u64 = 8;
 
 /// SplitMix64: the same choices for the same seed, everywhere.
 #[derive(Clone)]
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -33,7 +33,7 @@ impl Random {
     }
 
     /// One of `0..n`.
-    fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
 }
@@ -43,7 +43,8 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no whole number")))
 }
 
-fn site() -> Site {
+/// One whose limits are out of the load's way.
+pub(crate) fn site() -> Site {
     let site = Site::with(|config| {
         config.text("limits", "leads_per_token", "100000/1m").text("limits", "events_per_token", "100000/1m");
         for (name, most) in [("messages", 10_000), ("tokens", 100_000_000), ("agent_tokens_per_day", 1_000_000_000)] {

@@ -38,6 +38,7 @@ mod metrics;
 mod webhooks;
 
 // What can go wrong.
+mod backup;
 mod behind_caddy;
 mod behind_nginx;
 mod behind_proxy;
@@ -59,6 +60,8 @@ mod retention;
 mod secrets;
 mod shutdown;
 mod stopping;
+mod systemd;
+mod upgrade;
 
 // What the owner sees.
 mod owner_lists;
@@ -68,5 +71,6 @@ mod cli;
 mod completions;
 mod first_steps;
 mod import_faq;
+mod install;
 mod pause;
 mod tidy;

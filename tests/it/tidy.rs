@@ -8,12 +8,13 @@ use crate::support::openapi::DOCUMENT;
 const LINES_MAX: usize = 400;
 
 /// What each room of `src/` may name beside itself and what all may name.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("main", &[]),
     ("lib", &["cli"]),
     ("fuzzing", &["api", "domain", "http", "model"]),
     ("cli", &["server", "admin", "config", "export", "faq_import", "model", "store", "webhook", "widget"]),
-    ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store", "webhook"]),
+    ("server", &["admin", "api", "chat", "config", "http", "janitor", "model", "store", "supervisor", "webhook"]),
+    ("supervisor", &["http", "store"]),
     ("janitor", &["store"]),
     ("export", &["store"]),
     ("faq_import", &[]),

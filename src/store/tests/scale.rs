@@ -1,6 +1,7 @@
 //! The owner's pages over very many conversations. `SCALE=100000 cargo test --release --lib scale -- --nocapture` prints what
 //! each takes; without `SCALE` there are few, and what is looked at is that each can be asked for at all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::*;
@@ -179,4 +180,52 @@ fn no_list_of_the_owner_sorts_or_reads_a_whole_table() {
             assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
         }
     }
+}
+
+/// How long each of the commits took that follow each other while `is_wanted`.
+fn commits(store: &Store, is_wanted: impl Fn(usize) -> bool) -> Vec<Duration> {
+    let mut took = Vec::new();
+    while is_wanted(took.len()) {
+        let begun = Instant::now();
+        let note = "insert into marks values ('scale', 1) on conflict do update set seq = seq + 1";
+        store.write(move |db| Ok(db.execute(note, [])?)).wait().unwrap();
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    took
+}
+
+fn print_commits(when: &str, took: &[Duration]) {
+    let at = |share: usize| took[(took.len() * share / 1000).min(took.len() - 1)].as_secs_f64() * 1000.0;
+    println!("{} commits {when}: median {:.2}, p99 {:.2}, longest {:.2} ms", took.len(), at(500), at(990), at(1000));
+}
+
+#[test]
+fn a_backup_holds_nobody_up_who_writes() {
+    let conversations = std::env::var("SCALE").ok().and_then(|n| n.parse().ok()).unwrap_or(500);
+    let scratch = Scratch::new();
+    let store = open(&scratch);
+    fill(&store, conversations);
+    while store.catch_up().unwrap() {}
+    print_commits("without a backup", &commits(&store, |count| count < conversations.min(2000) / 2));
+    let (has_ended, begun) = (AtomicBool::new(false), Instant::now());
+    let (during, holds, took) = std::thread::scope(|scope| {
+        let backup = scope.spawn(|| {
+            let holds = backup(&settings(&scratch), &scratch.path().join("backup.db"), false);
+            has_ended.store(true, Ordering::Relaxed);
+            (holds.unwrap(), begun.elapsed())
+        });
+        let during = commits(&store, |_| !has_ended.load(Ordering::Relaxed));
+        let (holds, took) = backup.join().unwrap();
+        (during, holds, took)
+    });
+    print_commits("during one", &during);
+    println!("backup of {:.1} MB: {:.2} s", holds.bytes as f64 / 1e6, took.as_secs_f64());
+    assert!(during.last() < Some(&LOCK_WAIT), "a commit waited for {:?}", during.last());
+    store.close();
+    let begun = Instant::now();
+    let (target, file) = (scratch.path().join("elsewhere"), scratch.path().join("backup.db"));
+    let restore = Restore::prepare(&Settings { folder: target, ..settings(&scratch) }, &file).unwrap();
+    restore.put_in_place(NOW).unwrap();
+    println!("restore of it: {:.2} s", begun.elapsed().as_secs_f64());
 }

@@ -14,8 +14,8 @@ use std::path::Path;
 use super::load::said_to;
 use crate::support::db;
 
-#[derive(Default)]
-pub(super) struct Ledger {
+#[derive(Clone, Default)]
+pub(crate) struct Ledger {
     /// By their ids.
     questions: HashMap<String, String>,
     /// Content, and whether it was said to be complete.
@@ -34,34 +34,34 @@ fn hex(id: &str) -> String {
 }
 
 impl Ledger {
-    pub(super) fn question(&mut self, id: &str, content: &str) {
+    pub(crate) fn question(&mut self, id: &str, content: &str) {
         let before = self.questions.insert(hex(id), content.to_owned());
         assert!(before.is_none_or(|before| before == content), "one id for two questions: {id}");
     }
 
-    pub(super) fn answer(&mut self, id: &str, content: &str, is_complete: bool) {
+    pub(crate) fn answer(&mut self, id: &str, content: &str, is_complete: bool) {
         let answer = (content.to_owned(), is_complete);
         let before = self.answers.insert(hex(id), answer.clone());
         assert!(before.is_none_or(|before| before == answer), "told in two ways: {id}");
     }
 
     /// Somebody saw `content` of this answer, and not its end.
-    pub(super) fn begun(&mut self, id: &str, content: &str) {
+    pub(crate) fn begun(&mut self, id: &str, content: &str) {
         if !content.is_empty() {
             self.begun.insert(hex(id), content.to_owned());
         }
     }
 
-    pub(super) fn event(&mut self, id: &str) {
+    pub(crate) fn event(&mut self, id: &str) {
         self.events.insert(id.to_owned());
     }
 
-    pub(super) fn lead(&mut self, email: &str, post: u64) {
+    pub(crate) fn lead(&mut self, email: &str, post: u64) {
         self.leads.insert(email.to_owned(), post);
         self.posts += 1;
     }
 
-    pub(super) fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let partial = self.answers.values().filter(|(_, is_complete)| !is_complete).count();
         format!(
             "{} questions, {} answers ({partial} partial), {} events, {} leads by {} posts; {} answers ended unheard",
@@ -74,13 +74,13 @@ impl Ledger {
         )
     }
 
-    pub(super) fn has_seen_everything(&self) -> bool {
+    pub(crate) fn has_seen_everything(&self) -> bool {
         let counts = [self.questions.len(), self.answers.len(), self.events.len(), self.leads.len(), self.begun.len()];
         counts.iter().all(|&count| count > 0) && self.posts > self.leads.len()
     }
 
     /// What is not as it was promised.
-    pub(super) fn compare(&self, folder: &Path) -> Vec<String> {
+    pub(crate) fn compare(&self, folder: &Path) -> Vec<String> {
         let mut problems = Vec::new();
         for problem in db::rows(folder, "select integrity_check from pragma_integrity_check", &[]) {
             complain(&mut problems, problem[0] == "ok", || format!("integrity_check: {}", problem[0]));

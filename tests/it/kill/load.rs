@@ -25,13 +25,13 @@ fn script(question: &str) -> (Vec<String>, bool) {
 }
 
 /// All that the model says to `question`, and whether that is a whole answer.
-pub(super) fn said_to(question: &str) -> (String, bool) {
+pub(crate) fn said_to(question: &str) -> (String, bool) {
     let (pieces, is_cut) = script(question);
     (pieces.concat(), !is_cut)
 }
 
 /// The scripted model's answer: the pieces, now and then with a pause before one.
-pub(super) fn answer(request: &Recorded) -> Vec<Step> {
+pub(crate) fn answer(request: &Recorded) -> Vec<Step> {
     let messages = request.body["messages"].as_array().expect("messages");
     let question = messages.last().expect("a message")["content"].as_str().expect("a text");
     let (pieces, is_cut) = script(question);
@@ -69,7 +69,7 @@ enum Action {
 struct Gone;
 
 /// One visitor after another. What nobody answered is sent again after the restart, as a browser does.
-pub(super) struct Client {
+pub(crate) struct Client {
     number: u64,
     random: Random,
     visitor: Visitor,
@@ -79,18 +79,18 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(site: &Site, number: u64, random: Random) -> Self {
+    pub(crate) fn new(site: &Site, number: u64, random: Random) -> Self {
         Self { number, random, visitor: site.init("demo"), count: 0, unanswered: None }
     }
 
     /// Finds the server again after its restart; often as a new visitor, if nothing is left to be sent.
-    pub(super) fn arrive(&mut self, site: &Site) {
+    pub(crate) fn arrive(&mut self, site: &Site) {
         let is_new = self.unanswered.is_none() && self.random.below(2) == 0;
         self.visitor = if is_new { site.init("demo") } else { self.visitor.at(site) };
     }
 
     /// Until the server is gone.
-    pub(super) fn go_on(&mut self, ledger: &Mutex<Ledger>, told: &Sender<()>) {
+    pub(crate) fn go_on(&mut self, ledger: &Mutex<Ledger>, told: &Sender<()>) {
         loop {
             let action = self.unanswered.take().unwrap_or_else(|| self.choose());
             if self.perform(&action, ledger).is_err() {
