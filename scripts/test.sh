@@ -5,8 +5,8 @@
 #   scripts/test.sh
 #
 # Needs the Rust toolchain of rust-toolchain.toml, and: a C compiler, curl, jq, openssl, python3 with venv, Node.js 20 or
-# newer with npm, nginx, caddy, shellcheck, mandoc, systemd-analyze, systemd-nspawn, debootstrap, slowhttptest, libfaketime, chromium
-# with two fonts. What is missing is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what to install.
+# newer with npm, nginx, caddy, shellcheck, mandoc, systemd-analyze, systemd-nspawn, debootstrap, slowhttptest, promtool, libfaketime,
+# chromium with two fonts. What is missing is installed by apt-get if this runs as root on Debian or Ubuntu; else it says what to install.
 # Packages come from crates.io, PyPI and npm. The tests of a full disk mount a small one, and the drill boots a Debian 12: that
 # takes root.
 # Prints each step's name and how long it took, two of them at a time where neither minds. Stops at the first that fails, and exits
@@ -77,7 +77,8 @@ missing_packages() {
     local command_and_package
     for command_and_package in cc:build-essential curl:curl jq:jq openssl:openssl node:nodejs npm:npm python3:python3 \
         shellcheck:shellcheck mandoc:mandoc nginx:nginx-light caddy:caddy systemd-analyze:systemd \
-        systemd-nspawn:systemd-container debootstrap:debootstrap slowhttptest:slowhttptest; do
+        systemd-nspawn:systemd-container debootstrap:debootstrap slowhttptest:slowhttptest \
+        promtool:prometheus; do
         command -v "${command_and_package%%:*}" >/dev/null || printf '%s\n' "${command_and_package##*:}"
     done
     # Debian's python3 comes without what makes a virtual environment.
@@ -185,6 +186,7 @@ step 'slow and greedy clients' scripts/slow.sh
 # It looks at what is left when all is over, and not at how fast it went.
 beside 'soak' scripts/soak.sh
 step 'smoke' scripts/smoke.sh
+step 'metrics' scripts/metrics.sh
 step 'smoke with a real model' scripts/smoke-real.sh
 step 'fuzzing' scripts/fuzz.sh
 join 'soak'

@@ -16,6 +16,7 @@ mod http;
 mod janitor;
 mod limiter;
 mod log;
+mod metrics;
 mod model;
 mod server;
 mod store;

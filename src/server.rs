@@ -5,6 +5,8 @@
 //! so that who has sent a request gets its answer; slow clients are waited for a few seconds at most. The webhook that is
 //! being told has a few seconds too. Last, the writer commits what has queued and closes.
 
+mod readings;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,7 +19,7 @@ use parking_lot::RwLock;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::admin::{self, Admin};
+use crate::admin::{self, Admin, Scrape};
 use crate::api::{self, App, Limits, Places, Snapshot};
 use crate::chat::{Assistant, Chat, Prices};
 use crate::clock;
@@ -26,6 +28,7 @@ use crate::domain::agent::Agent;
 use crate::domain::origin::Origin;
 use crate::http::{self, Front, FrontHandle, Permits};
 use crate::janitor::Janitor;
+use crate::metrics;
 use crate::model::{self, Chain, Link};
 use crate::store::{FaqIndex, Store, StoreError};
 use crate::supervisor;
@@ -79,6 +82,7 @@ pub(crate) struct Server {
 impl Server {
     /// Opens the database, takes the port, starts the threads.
     pub(crate) fn start(config: Config, jwt_secret: Option<&str>) -> Result<Self, StartError> {
+        metrics::start();
         let folder = config.storage.folder.clone();
         let storage = |error| StartError::Storage { folder: folder.clone(), error };
         let store = Store::open(&config.storage).map_err(storage)?;
@@ -120,6 +124,13 @@ impl Server {
         let config = &self.app.snapshot.read().config;
         let address = self.admin_front.as_ref().map_or(self.local_addr(), Front::local_addr);
         Some((format!("http://{address}{}", admin::ROOT), admin::exposure(config)))
+    }
+
+    /// Where `/metrics` can be read, if anywhere.
+    pub(crate) fn metrics(&self) -> Option<String> {
+        let address = self.admin_front.as_ref().map(Front::local_addr)?;
+        let is_served = admin::are_metrics_served(&self.app.snapshot.read().config, address);
+        is_served.then(|| format!("http://{address}/metrics"))
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -180,14 +191,16 @@ fn bind_admin(listen: SocketAddr, http: &http::Settings) -> Result<Front, StartE
     Front::bind(settings).map_err(|error| StartError::Listen { address: listen, error })
 }
 
-/// Serves the admin page, and nothing else, on a thread of its own.
+/// Serves the admin page and the metrics, and nothing else, on a thread of its own.
 fn run_admin(front: Front, admin: &Arc<Admin>, app: &Arc<App>) -> io::Result<(FrontHandle, JoinHandle<()>)> {
     let handle = front.handle();
     let (admin, app) = (admin.clone(), app.clone());
+    let listen = front.local_addr();
     let thread = std::thread::Builder::new().name("admin".into()).spawn(move || {
         let ended = front.run(move |request, responder| {
             let snapshot = app.snapshot.read().clone();
-            admin::handle_alone(&admin, &snapshot.config, &request, responder)
+            let metrics = Scrape { listen, text: &|| readings::text(&app) };
+            admin::handle_alone(&admin, &snapshot.config, &metrics, &request, responder)
         });
         if let Err(error) = ended {
             tracing::error!(%error, "the admin page is not served");
@@ -286,6 +299,8 @@ fn reload_into(app: &App, sender: &Sender, reload: &Reload) -> bool {
             let agents = new.config.agents.len();
             // First: what is written for a webhook that is new must not be taken for one of none.
             sender.configure(&new.config.webhooks);
+            let names = new.config.models.iter().map(|model| model.name.as_str()).chain([model::BUILTIN]);
+            metrics::models().keep(&names.collect::<Vec<_>>());
             *app.snapshot.write() = Arc::new(new);
             app.front.warn_again();
             tracing::info!(agents, "widget.toml reloaded");

@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::http::{Permit, Request, Rest, address_key};
 use crate::limiter::Verdict;
+use crate::metrics;
 
 /// How long to wait for another's hash, which takes some 20 ms.
 const HASHING_WAIT: Duration = Duration::from_secs(1);
@@ -73,6 +74,9 @@ pub(super) fn attempt(admin: &Arc<Admin>, config: &Config, request: &Request, re
     let attempt = match Attempt::begin(admin, config, request) {
         Ok(attempt) => attempt,
         Err(refusal) => {
+            if matches!(refusal, Refusal::Limited { .. }) {
+                metrics::requests().refused_by_limit("admin-login");
+            }
             reply.send(NAME, Err(refusal));
             return None;
         }

@@ -20,6 +20,7 @@ mod refusal;
 mod refused;
 mod retention;
 mod routes;
+mod scrape;
 mod secure;
 mod session;
 mod show;
@@ -41,11 +42,13 @@ use crate::domain::time::Timestamp;
 use crate::export::ExportError;
 use crate::http::{Permits, Request, Responder, Rest};
 use crate::limiter::{Limiter, Rate};
+use crate::metrics;
 use crate::store::Store;
 use download::Download;
 use form::Form;
 pub(crate) use password::{PasswordError, hash as hash_password};
 use refusal::Refusal;
+pub(crate) use scrape::{Scrape, is_served as are_metrics_served};
 use session::Session;
 
 /// Where everything of this room is.
@@ -162,22 +165,30 @@ pub(crate) fn handle(admin: &Arc<Admin>, config: &Config, request: &Request, res
     None
 }
 
-/// As [`handle`], where nothing else is served.
+/// As [`handle`], where nothing else is served but the metrics.
 pub(crate) fn handle_alone(
     admin: &Arc<Admin>,
     config: &Config,
+    metrics: &Scrape<'_>,
     request: &Request,
     responder: Responder,
 ) -> Option<Rest> {
-    if admin.is_on() && is_wanted(request) {
+    let reply = |responder| Reply { responder, received: request.received, method: request.http.method().to_owned() };
+    // Before the database is asked for a password: it may stall.
+    if path(&request.http) == scrape::PATH {
+        reply(responder)
+            .send_with(scrape::PATH, |request_id| Ok(scrape::answer(&request.http, config, metrics, request_id)));
+        return None;
+    }
+    let is_on = admin.is_on();
+    if is_on && is_wanted(request) {
         return handle(admin, config, request, responder);
     }
-    let reply = Reply { responder, received: request.received, method: request.http.method().to_owned() };
-    let response = match (admin.is_on(), path(&request.http)) {
-        (true, "/") => page::see_other(ROOT),
-        _ => Response::text("There is nothing here.\n").with_status_code(404),
-    };
-    reply.send("/", Ok(response));
+    if is_on && path(&request.http) == "/" {
+        reply(responder).send("/", Ok(page::see_other(ROOT)));
+    } else {
+        reply(responder).send("other", Ok(Response::text("There is nothing here.\n").with_status_code(404)));
+    }
     None
 }
 
@@ -219,8 +230,13 @@ struct Reply {
 impl Reply {
     /// Answers, and writes the request's line in the log.
     fn send(self, page: &'static str, result: Result<Response, Refusal>) {
+        self.send_with(page, |_| result);
+    }
+
+    /// The same with an answer that is made knowing the request's id.
+    fn send_with(self, page: &'static str, result: impl FnOnce(&str) -> Result<Response, Refusal>) {
         let request_id = id::random_hex();
-        let response = result.unwrap_or_else(|refusal| {
+        let response = result(&request_id).unwrap_or_else(|refusal| {
             if let Some(cause) = refusal.cause() {
                 tracing::warn!(%request_id, cause, "could not serve");
             }
@@ -245,8 +261,15 @@ impl Reply {
     /// One line a request: with the page's name, since its path may hold an id.
     fn log(&self, page: &'static str, status: u16, request_id: &str) {
         let Self { received, method, .. } = self;
-        let ms = clock::monotonic().saturating_sub(*received).as_secs_f64() * 1000.0;
-        tracing::info!(%method, path = page, status, ms = format_args!("{ms:.1}"), %request_id);
+        let took = clock::monotonic().saturating_sub(*received);
+        metrics::requests().answered(page, status, took);
+        let ms = took.as_secs_f64() * 1000.0;
+        // A scrape comes each few seconds, and would be most of the log.
+        if page == scrape::PATH && status == 200 {
+            tracing::debug!(%method, path = page, status, ms = format_args!("{ms:.1}"), %request_id);
+        } else {
+            tracing::info!(%method, path = page, status, ms = format_args!("{ms:.1}"), %request_id);
+        }
     }
 }
 

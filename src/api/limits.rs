@@ -10,6 +10,7 @@ use crate::config;
 use crate::domain::id::AgentId;
 use crate::http::{address_key, network_key};
 use crate::limiter::{Limiter, Rate, Verdict};
+use crate::metrics;
 
 /// Keys that each window remembers at most: about 120 bytes each, and 4 for each request in the window beyond the fourth.
 const KEYS_MAX: usize = 200_000;
@@ -139,6 +140,7 @@ fn take(policy: &'static str, limiter: &Limiter, key: &impl std::hash::Hash, now
     match limiter.check(key, now) {
         Verdict::Allowed { remaining, reset_after } => Ok(Quota { policy, rate, remaining, reset_after }),
         Verdict::Refused { wait } => {
+            metrics::requests().refused_by_limit(policy);
             let quotas = vec![Quota { policy, rate, remaining: 0, reset_after: wait }];
             Err(ApiError::RateLimited { quotas, wait })
         }

@@ -9,7 +9,7 @@ mod whole;
 use super::body::Fields;
 use super::error::ApiError;
 use super::limits::Quota;
-use super::places::Place;
+use super::places::{self, Place};
 use super::{Ctx, Outcome, body, gate};
 use crate::chat::{Acceptance, NewMessage};
 use crate::domain::conversation::{CLIENT_MESSAGE_ID_CHARS_MAX, CONTENT_CHARS_MAX};
@@ -50,13 +50,7 @@ struct Admitted {
 fn admit(ctx: &Ctx<'_>) -> Result<Admitted, ApiError> {
     let visit = gate::authorize(ctx)?;
     let message = body::parse(ctx.request, ctx.body, parse)?;
-    let agents = ctx.snapshot.assistants.len();
-    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
-    // After the place was taken: who stops the server waits for those that are taken by then.
-    if ctx.app.front.is_draining() {
-        return Err(ApiError::ShuttingDown);
-    }
-    let place = place.map_err(|cause| ApiError::Overloaded { cause })?;
+    let place = places::take(ctx, &visit)?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
     let accepted = ctx.app.chat.accept(&visit.assistant, &ctx.snapshot.faq, visit.speaker(), message, ctx.now);
     let acceptance = accepted.inspect_err(|_| ctx.snapshot.limits.give_message_back(ctx.client()))?;

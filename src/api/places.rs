@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::Ctx;
+use super::error::ApiError;
+use super::gate::Visit;
 use crate::domain::id::AgentId;
 use crate::http::{AddressKey, Permit, Permits, address_key, network_key};
+use crate::metrics;
 
 /// The share of all places that one address may hold: a flood from there leaves the rest to others.
 const ADDRESS_SHARE: usize = 2;
@@ -36,6 +40,51 @@ pub(super) struct Place {
     _shares: [Option<Share>; 3],
 }
 
+/// Why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoPlace {
+    AllBusy,
+    AddressShare,
+    NetworkShare,
+    AgentShare,
+}
+
+impl NoPlace {
+    /// For the log.
+    pub(super) const fn cause(self) -> &'static str {
+        match self {
+            Self::AllBusy => "all generations are busy",
+            Self::AddressShare => "the address has its share of generations",
+            Self::NetworkShare => "the network has its share of generations",
+            Self::AgentShare => "the agent has its share of generations",
+        }
+    }
+
+    /// As the metrics name it.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::AllBusy => "all_busy",
+            Self::AddressShare => "address_share",
+            Self::NetworkShare => "network_share",
+            Self::AgentShare => "agent_share",
+        }
+    }
+}
+
+/// A place for this visit, or the refusal.
+pub(super) fn take(ctx: &Ctx<'_>, visit: &Visit) -> Result<Place, ApiError> {
+    let agents = ctx.snapshot.assistants.len();
+    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
+    // After the place was taken: who stops the server waits for those that are taken by then.
+    if ctx.app.front.is_draining() {
+        return Err(ApiError::ShuttingDown);
+    }
+    place.map_err(|reason| {
+        metrics::requests().refused_place(reason.label());
+        ApiError::Overloaded { cause: reason.cause() }
+    })
+}
+
 /// What one holder has, less one when dropped.
 struct Share {
     holder: Holder,
@@ -48,22 +97,21 @@ impl Places {
     }
 
     /// A place for an answer of `agent`, one of so many `agents`, to `client`; or why there is none.
-    pub(super) fn try_take(&self, agent: &AgentId, agents: usize, client: IpAddr) -> Result<Place, &'static str> {
+    pub(super) fn try_take(&self, agent: &AgentId, agents: usize, client: IpAddr) -> Result<Place, NoPlace> {
         let of_address = (self.total / ADDRESS_SHARE).max(ADDRESS_MIN);
         let most = self.total - self.total / RESERVED_SHARE;
         let of_agent = if agents > 1 { most } else { self.total };
         let address = Holder::Address(address_key(client));
-        let address = self.share(address, of_address).ok_or("the address has its share of generations")?;
+        let address = self.share(address, of_address).ok_or(NoPlace::AddressShare)?;
         let network = match network_key(client).map(Holder::Network) {
             Some(network) => {
                 let share = self.share(network, most.max(ADDRESS_MIN));
-                Some(share.ok_or("the network has its share of generations")?)
+                Some(share.ok_or(NoPlace::NetworkShare)?)
             }
             None => None,
         };
-        let agent =
-            self.share(Holder::Agent(agent.clone()), of_agent).ok_or("the agent has its share of generations")?;
-        let permit = self.permits.try_take().ok_or("all generations are busy")?;
+        let agent = self.share(Holder::Agent(agent.clone()), of_agent).ok_or(NoPlace::AgentShare)?;
+        let permit = self.permits.try_take().ok_or(NoPlace::AllBusy)?;
         Ok(Place { _permit: permit, _shares: [Some(address), network, Some(agent)] })
     }
 

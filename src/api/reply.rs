@@ -9,6 +9,7 @@ use super::error::ApiError;
 use super::{Snapshot, limits, routes};
 use crate::clock;
 use crate::http::{EventStream, Request, Responder};
+use crate::metrics;
 
 /// A request that is still to be answered.
 pub(super) struct Reply {
@@ -27,6 +28,7 @@ impl Reply {
                 request_id,
                 method: request.http.method().to_owned(),
                 path: path.to_owned(),
+                route: routes::label(path),
                 received: request.received,
             },
         }
@@ -51,7 +53,7 @@ impl Reply {
     pub(super) fn stream(self, head: Response) -> OpenStream {
         let Self { responder, access, line } = self;
         let head = with_common_headers(access.open(head), &line.request_id);
-        OpenStream { events: responder.stream(head), line }
+        OpenStream { events: responder.stream(head), line, _counted: metrics::requests().stream() }
     }
 
     /// Whether the client left while it waits for its answer.
@@ -81,6 +83,7 @@ pub(super) fn stream_head() -> Response {
 pub(super) struct OpenStream {
     pub(super) events: EventStream,
     line: LogLine,
+    _counted: metrics::OpenStream,
 }
 
 impl OpenStream {
@@ -91,7 +94,7 @@ impl OpenStream {
 
     /// The regular end; the connection may be used again.
     pub(super) fn finish(self) {
-        let Self { events, line } = self;
+        let Self { events, line, _counted } = self;
         line.write(if events.finish().is_ok() { 200 } else { CLIENT_LEFT });
     }
 
@@ -131,13 +134,16 @@ struct LogLine {
     request_id: String,
     method: String,
     path: String,
+    route: &'static str,
     received: Duration,
 }
 
 impl LogLine {
     fn write(&self, status: u16) {
-        let Self { request_id, method, path, received } = self;
-        let ms = clock::monotonic().saturating_sub(*received).as_secs_f64() * 1000.0;
+        let Self { request_id, method, path, route, received } = self;
+        let took = clock::monotonic().saturating_sub(*received);
+        metrics::requests().answered(route, status, took);
+        let ms = took.as_secs_f64() * 1000.0;
         tracing::info!(%method, %path, status, ms = format_args!("{ms:.1}"), %request_id);
     }
 

@@ -49,10 +49,13 @@ const ROUTES: [Route; 15] = [
 ];
 
 /// The script by its hash: one endpoint for all hashes.
-const PINNED_SCRIPT: Route = get("", script::pinned);
+const PINNED_SCRIPT: Route = get("/w/{hash}/widget.js", script::pinned);
 
 /// The demo page's other paths, its scripts, styles and pictures: one endpoint for all of them.
-const OF_DEMO: Route = get("", assets::of_demo);
+const OF_DEMO: Route = get("/site/{file}", assets::of_demo);
+
+/// Of no route, for the metrics.
+const OTHER: &str = "other";
 
 /// The endpoint's answer, or 404, or 405 with what is allowed.
 pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
@@ -82,8 +85,50 @@ pub(super) fn answer(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     }
 }
 
+/// What the path is counted under: its pattern, or `other`. It grows with this table alone, whatever is asked for.
+pub(super) fn label(path: &str) -> &'static str {
+    match ROUTES.iter().find(|route| route.path == path) {
+        Some(route) => route.path,
+        None if assets::is_of_demo(path) => OF_DEMO.path,
+        None if script::is_pinned(path) => PINNED_SCRIPT.path,
+        None => OTHER,
+    }
+}
+
 /// The path as it came, without its query: an escaped path is none of ours.
 pub(super) fn path(request: &rouille::Request) -> &str {
     let url = request.raw_url();
     url.split_once('?').map_or(url, |(path, _)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn whatever_is_asked_for_is_counted_under_a_pattern() {
+        for (path, expected) in [
+            ("/v1/widget/init", "/v1/widget/init"),
+            ("/v1/widget/messages/stream", "/v1/widget/messages/stream"),
+            ("/v1/widget/me", "/v1/widget/me"),
+            ("/", "/"),
+            ("/site/site.css", "/site/{file}"),
+            ("/site/words/de.json", "/site/{file}"),
+            ("/products", "/site/{file}"),
+            ("/w/0123456789abcdef/widget.js", "/w/{hash}/widget.js"),
+            ("/w/anything/widget.js", "/w/{hash}/widget.js"),
+            ("/v1/widget/init/", "other"),
+            ("/v1/widget/conversations/018f", "other"),
+            ("/site/none.css", "other"),
+            ("", "other"),
+        ] {
+            assert_eq!(label(path), expected, "{path}");
+        }
+        let mut labels: BTreeSet<_> = ROUTES.iter().map(|route| label(route.path)).collect();
+        labels.extend((0..1000).map(|n| label(&format!("/w/{n}/widget.js"))));
+        labels.extend((0..1000).map(|n| label(&format!("/{n}"))));
+        assert_eq!(labels.len(), 15, "13 paths of the table, the script by its hash, and other: {labels:?}");
+    }
 }

@@ -12,6 +12,7 @@ use rouille::Response;
 use super::error::ApiError;
 use super::{Ctx, Outcome};
 use crate::http::Permit;
+use crate::metrics;
 use crate::store::Commit;
 
 /// Longer than a disk takes that is well.
@@ -19,7 +20,10 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 /// To be taken before anything is written.
 pub(super) fn may_wait(ctx: &Ctx<'_>) -> Result<Permit, ApiError> {
-    ctx.app.commits.try_take().ok_or(ApiError::Overloaded { cause: "too many writes wait for the disk" })
+    ctx.app.commits.try_take().ok_or_else(|| {
+        metrics::requests().refused_place("commits_busy");
+        ApiError::Overloaded { cause: "too many writes wait for the disk" }
+    })
 }
 
 /// Answers when the commit is on the disk.

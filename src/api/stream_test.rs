@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::error::ApiError;
 use super::limits::{self, Quota};
 use super::reply::{self, OpenStream, Reply};
-use super::{Ctx, Outcome, gate};
+use super::{Ctx, Outcome, gate, places};
 use crate::clock;
 use crate::http::{ClientGone, Forwarded, address_key};
 
@@ -38,12 +38,7 @@ impl Event {
 
 pub(super) fn stream_test(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
     let visit = gate::authorize(ctx)?;
-    let agents = ctx.snapshot.assistants.len();
-    let place = ctx.app.places.try_take(visit.assistant.agent.id(), agents, ctx.client());
-    if ctx.app.front.is_draining() {
-        return Err(ApiError::ShuttingDown);
-    }
-    let place = place.map_err(|cause| ApiError::Overloaded { cause })?;
+    let place = places::take(ctx, &visit)?;
     let quota = ctx.snapshot.limits.messages(ctx.client(), ctx.monotonic)?;
     // What answers HEAD has no body, not even a slow one.
     if ctx.request.method() == "HEAD" {

@@ -18,6 +18,7 @@ use crate::domain::id::{ConversationId, MessageId};
 use crate::domain::money::Charge;
 use crate::domain::pieces::Pieces;
 use crate::domain::time::Timestamp;
+use crate::metrics;
 use crate::model::{Asked, Finished, Listener, ModelError, Update};
 use crate::store::{Answer, Commit, StoreError};
 
@@ -114,6 +115,7 @@ impl Chat {
         if let Err(error) = &stored {
             tracing::warn!(%error, "an answer could not be stored");
         }
+        metrics::turns().ended(counted_as(&outcome, &stored), answer.first_token, used(usage, charge));
         accepted.reservation.settle(charge);
         // Before the last event: who reads it may send the next message at once.
         drop(accepted.slot);
@@ -126,6 +128,21 @@ impl Chat {
         // A client that left now has its answer stored; there is nothing left to stop.
         let _ = emit(event);
     }
+}
+
+/// How the metrics name the end of a turn.
+fn counted_as(outcome: &Result<Finished, Ended>, stored: &Result<(), StoreError>) -> &'static str {
+    match (outcome, stored) {
+        (Err(Ended::ClientLeft), _) => "client_left",
+        (Err(Ended::Failed(Failure::Model(_))), _) => "model_failed",
+        (Err(Ended::Failed(Failure::ShuttingDown)), _) => "shutting_down",
+        (Err(Ended::Failed(Failure::Store(_))), _) | (Ok(_), Err(_)) => "not_stored",
+        (Ok(_), Ok(())) => "complete",
+    }
+}
+
+fn used(usage: Usage, charge: Charge) -> metrics::Used {
+    metrics::Used { input_tokens: usage.input_tokens, output_tokens: usage.output_tokens, nanos: charge.nanos }
 }
 
 fn done(answer: Answer, agent: &Agent, remaining: Remaining) -> Done {

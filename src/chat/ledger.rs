@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::domain::id::AgentId;
 use crate::domain::money::{Ceilings, Charge};
 use crate::domain::time::{Period, Timestamp};
+use crate::metrics;
 
 /// The two kinds of periods, in the order in which an account has them.
 #[derive(Clone, Copy)]
@@ -135,12 +136,20 @@ impl Ledger {
         let [of_own, of_all] = &mut accounts;
         let (of_own, of_all) = (of_own.full_until(charge, own), of_all.full_until(charge, all));
         if let Some(end) = of_own.iter().chain(&of_all).map(|(end, _)| *end).max() {
+            metrics::requests().refused_by_budget(if of_own.is_some() { "agent_ceiling" } else { "global_ceiling" });
             let is_new = |full: Option<(Timestamp, bool)>| full.is_some_and(|(_, is_news)| is_news);
             return Err(Full { wait: end.since(now), agents_is_new: is_new(of_own), alls_is_new: is_new(of_all) });
         }
         accounts.iter_mut().for_each(|account| account.add(charge));
         let first_days = accounts.map(|account| account.first_days());
         Ok(Reservation { ledger: self.clone(), agent: agent.clone(), first_days, charge })
+    }
+
+    /// What all agents together have used or reserved in the day and in the month of `now`.
+    pub(super) fn used(&self, now: Timestamp) -> [Charge; 2] {
+        let mut all = self.0.lock().all;
+        all.turn(now.day());
+        all.0.map(|sum| sum.charged)
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) use prices::Prices;
 
 use crate::domain::agent::Agent;
 use crate::domain::id::ConversationId;
-use crate::domain::money::Ceilings;
+use crate::domain::money::{Ceilings, Charge};
 use crate::domain::time::Timestamp;
 use crate::domain::webhook::Subscribers;
 use crate::model::Chain;
@@ -73,6 +73,11 @@ impl Chat {
     /// Keeps the conversation from being answered until this is dropped; none: it is being answered.
     pub(crate) fn quiet(&self, conversation: ConversationId) -> Option<Quiet> {
         self.slots.try_take(conversation).map(Quiet)
+    }
+
+    /// What all agents together have used or reserved in the day and in the month of `now`.
+    pub(crate) fn used(&self, now: Timestamp) -> [Charge; 2] {
+        self.ledger.used(now)
     }
 
     /// Ends every answer under way within a second or so: each is stored as partial and fails as shutting down.

@@ -26,6 +26,9 @@ pub(super) fn run(options: Options) -> ExitCode {
         say(format_args!("admin     {url}"));
         warnings.extend(exposure);
     }
+    if let Some(url) = server.metrics() {
+        say(format_args!("metrics   {url}"));
+    }
     models.iter().for_each(|line| say(format_args!("model     {line}")));
     warnings.iter().for_each(|warning| say(format_args!("warning   {warning}")));
     match server.run(Box::new(move || options.load())) {

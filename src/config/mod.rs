@@ -48,6 +48,7 @@ use crate::config::section::Section;
 use crate::domain::agent::{Agent, Faq};
 use crate::domain::money::{Ceilings, Currency, Price};
 use crate::domain::origin::Origin;
+use crate::domain::secret::Secret;
 use crate::limiter::Rate;
 use crate::{http, log, model, store, webhook};
 
@@ -68,8 +69,11 @@ pub(crate) struct Config {
     /// The file, as it was named.
     pub(crate) source: PathBuf,
     pub(crate) http: http::Settings,
-    /// Where the admin page is served, and nothing else; none: where everything is.
+    /// Where the admin page and the metrics are served, and nothing else; none: the page is where everything is, and the
+    /// metrics are nowhere.
     pub(crate) admin_listen: Option<SocketAddr>,
+    /// What those must send who read the metrics from elsewhere.
+    pub(crate) metrics_token: Option<Secret>,
     /// The server's own origin as visitors reach it.
     pub(crate) public_url: Option<Origin>,
     /// How long running answers may go on after SIGTERM, 0–10 min.
@@ -219,7 +223,7 @@ struct Surroundings<'a> {
 /// Reads every section. What is wrong is noted, and its default stands in for it, so that reading goes on.
 fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config {
     let server = server::read(&file.table("server"), surroundings);
-    let admin_listen = server::read_admin(&file.table("admin"), server.http.listen);
+    let admin = server::read_admin(&file.table("admin"), server.http.listen, surroundings);
     let log = server::read_log(&file.table("log"), surroundings);
     let storage = server::read_storage(&file.table("storage"), surroundings);
     let limits = server::read_limits(&file.table("limits"));
@@ -240,7 +244,8 @@ fn read_all(file: &Section, path: &Path, surroundings: &Surroundings) -> Config 
     Config {
         source: path.to_owned(),
         http: server.http,
-        admin_listen,
+        admin_listen: admin.listen,
+        metrics_token: admin.metrics_token,
         public_url: server.public_url,
         shutdown_grace: server.shutdown_grace,
         log,

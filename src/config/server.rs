@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::config::section::Section;
 use crate::config::value::Value;
-use crate::config::{Limits, Surroundings, exposure, urls};
+use crate::config::{Limits, Surroundings, credential, exposure, urls};
 use crate::domain::origin::Origin;
+use crate::domain::secret::Secret;
 use crate::http::{self, TrustedProxies};
 use crate::limiter::Rate;
 use crate::log;
@@ -15,6 +16,8 @@ use crate::store;
 /// The contract's limit of a request body (section 2), so not a setting.
 const BODY_BYTES_MAX: usize = 64 << 10;
 const TRUSTED_PROXIES_MAX: usize = 100;
+/// Nobody guesses them, however many they try.
+const METRICS_TOKEN_CHARS_MIN: usize = 16;
 const FORMATS: [(&str, bool); 2] = [("plain", false), ("json", true)];
 
 pub(super) struct Server {
@@ -84,16 +87,57 @@ fn read_trusted_proxies(value: &Value) -> TrustedProxies {
     proxies
 }
 
-pub(super) fn read_admin(admin: &Section, main: SocketAddr) -> Option<SocketAddr> {
+pub(super) struct Admin {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) metrics_token: Option<Secret>,
+}
+
+pub(super) fn read_admin(admin: &Section, main: SocketAddr, surroundings: &Surroundings) -> Admin {
     let value = admin.get("listen");
-    let listen = value.parse(parse_listen)?;
+    let listen = value.parse(parse_listen);
     // Port 0 is a port of its own each time.
-    if listen == main && main.port() != 0 {
+    if listen == Some(main) && main.port() != 0 {
         value.complain(
             "is where the server listens already; leave it out to have the admin page there, or write another port",
         );
     }
-    Some(listen)
+    Admin { listen, metrics_token: read_metrics_token(admin, listen, surroundings) }
+}
+
+fn read_metrics_token(admin: &Section, listen: Option<SocketAddr>, surroundings: &Surroundings) -> Option<Secret> {
+    for wrong in ["metrics_token", "token"] {
+        let text = "a token does not stand in this file; put it in a variable and write metrics_token_env = \
+                    \"METRICS_TOKEN\", or in a file and write metrics_token_file = \"metrics.token\"";
+        admin.refuse(wrong, text);
+    }
+    let token = credential::read(admin, "metrics_token_env", "metrics_token_file", surroundings);
+    let Some((value, text)) = token else {
+        let is_named = ["metrics_token_env", "metrics_token_file"].iter().any(|key| admin.get(key).is_present());
+        if listen.is_some_and(|listen| !listen.ip().to_canonical().is_loopback()) && !is_named {
+            surroundings.notes.warn(
+                admin.get("metrics_token_env").place(),
+                "not set, and [admin] listens beyond this machine: /metrics is served to nobody there; if you want it, \
+                 write metrics_token_env = \"METRICS_TOKEN\", with what `openssl rand -hex 32` prints in that variable",
+            );
+        }
+        return None;
+    };
+    // What a header can hold.
+    let is_visible = text.bytes().all(|b| (0x20..=0x7e).contains(&b));
+    if !is_visible || text.len() < METRICS_TOKEN_CHARS_MIN {
+        value.complain(&format!(
+            "gives a token that is no line of ASCII of at least {METRICS_TOKEN_CHARS_MIN} characters; make one with: \
+             openssl rand -hex 32"
+        ));
+        return None;
+    }
+    if listen.is_none() {
+        surroundings.notes.warn(
+            value.place(),
+            "opens nothing: /metrics is served on an address of its own alone; write listen = \"127.0.0.1:8081\" beside it",
+        );
+    }
+    Some(Secret::new(text))
 }
 
 fn parse_listen(text: &str) -> Result<SocketAddr, String> {

@@ -2,6 +2,7 @@
 
 mod mistakes;
 mod mistakes_in_looks;
+mod mistakes_in_metrics;
 mod mistakes_in_money;
 mod mistakes_in_webhooks;
 
@@ -23,6 +24,7 @@ fn env(name: &str) -> Option<String> {
         "GOOD_KEY" => Some("k-123".to_owned()),
         "TEAM_KEY" => Some("team".to_owned()),
         "WEBHOOK_SECRET" => Some("w".repeat(32)),
+        "METRICS_TOKEN" => Some("m".repeat(32)),
         "EMPTY_KEY" => Some(" ".to_owned()),
         "BROKEN_KEY" => Some("two\nlines".to_owned()),
         _ => None,
@@ -86,7 +88,7 @@ fn uncommented(leave: &[&str]) -> String {
 #[test]
 fn the_shipped_file_shows_every_key() {
     // The two that exclude each other are told apart by their names alone.
-    let text = uncommented(&["key_file", "secret_file"]);
+    let text = uncommented(&["key_file", "secret_file", "metrics_token_file"]);
     let (tree, _) = DeTable::parse_recoverable(&text);
     let notes = Notes::new(&text, &[]);
     let path = Path::new("widget.toml");
@@ -121,7 +123,7 @@ fn the_shipped_file_shows_every_key() {
 
 #[test]
 fn what_the_shipped_file_shows_in_comments_is_right() {
-    let text = uncommented(&["key_file", "ca_file", "secret_file"]);
+    let text = uncommented(&["key_file", "ca_file", "secret_file", "metrics_token_file"]);
     let set = |_: &str| Some("set to enough for any key".repeat(2));
     let config = parse(Path::new("widget.toml"), &text, &Overrides::default(), &set);
     let config = config.unwrap_or_else(|complaints| panic!("{complaints}"));
@@ -152,6 +154,8 @@ fn the_defaults_that_the_shipped_file_shows_are_the_real_ones() {
         "agent_cost_per_day",
         "agent_cost_per_month",
         "secret_file",
+        "metrics_token_env",
+        "metrics_token_file",
         "agents",
     ];
     let shown = good(&uncommented(&examples));
@@ -337,13 +341,15 @@ fn what_is_probably_not_wanted_is_a_warning() {
 
 #[test]
 fn every_setting_arrives_where_it_belongs() {
-    let config = good(&uncommented(&["key_file", "ca_file", "key_env", "headers", "secret_file"]));
+    let config =
+        good(&uncommented(&["key_file", "ca_file", "key_env", "headers", "secret_file", "metrics_token_file"]));
     let model = &config.models[0];
     assert_eq!(model.temperature, Some(0.3));
     assert_eq!(model.max_tokens_field, MaxTokensField::MaxTokens);
     assert_eq!(model.url, "http://127.0.0.1:8000/v1/chat/completions");
     assert_eq!(config.public_url.as_ref().map(Origin::as_str), Some("https://chat.example.com"));
     assert!(!config.http.trusted_proxies.is_empty());
+    assert_eq!(config.metrics_token.as_ref().unwrap().expose(), "m".repeat(32));
     let look = &config.agents[0].appearance;
     assert_eq!((look.theme.mode, look.theme.side, look.theme.radius_px), (Mode::Auto, Side::Right, 12));
     assert_eq!(look.lead_form.fields[2].kind, FieldKind::Select);

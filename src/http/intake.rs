@@ -19,13 +19,15 @@ use super::head::{self, Framing};
 use super::pool::{Pool, Rest};
 use super::request::Request;
 use super::responder::Responder;
-use super::response::{self, Frame};
-use super::slot::{Lingering, Overdue, Reading, Shared, Slot, State, Writing};
+use super::response::Frame;
+use super::slot::{Lingering, Overdue, Reading, Shared, Slot, State};
+use super::steps::{reading, refuse, write};
 use super::table::Table;
 use super::wire_error::WireError;
 use super::{BACKLOG, Settings};
 use crate::clock;
 use crate::domain::id;
+use crate::metrics::{self, Connections};
 
 const LISTENER: usize = usize::MAX - 1;
 /// How often deadlines are looked at: how late one may be noticed.
@@ -278,7 +280,9 @@ impl Intake {
             if clock::monotonic().saturating_sub(received) <= WAIT_MAX {
                 return handler(request, responder);
             }
-            responder.send(WireError::Overloaded.problem().response(&id::random_hex()));
+            let problem = WireError::Overloaded.problem();
+            metrics::requests().refused_early(problem.status);
+            responder.send(problem.response(&id::random_hex()));
             None
         });
         State::Busy
@@ -307,9 +311,11 @@ impl Intake {
         }
         self.looked_at = now;
         let is_draining = self.shared.is_draining();
+        let mut seen = Connections { max: self.settings.connections_max, ..Connections::default() };
         for key in self.table.keys() {
             let Some(state) = self.table.state(key) else { continue };
             let mut state = state.lock();
+            state.count_in(&mut seen);
             match state.overdue(&self.settings, is_draining, now) {
                 None => continue,
                 // It may have sent a request that was not seen yet: read it before the system throws it away.
@@ -329,6 +335,7 @@ impl Intake {
             drop(state);
             self.table.remove(key);
         }
+        *self.shared.seen.lock() = seen;
     }
 
     /// New connections are refused by the system from here on. Those that wait to be accepted, it would reset, and their
@@ -343,53 +350,4 @@ impl Intake {
             let _ = rustix::net::shutdown(&listener, rustix::net::Shutdown::Both);
         }
     }
-}
-
-/// Writes what a worker left over.
-fn write(slot: &Slot, mut writing: Box<Writing>) -> State {
-    match writing.connection.try_write(&writing.output.bytes[writing.sent..]) {
-        Ok(sent) => writing.sent += sent,
-        Err(_) => return State::Closed,
-    }
-    if writing.sent < writing.output.bytes.len() {
-        return if writing.connection.watch_output().is_err() { State::Closed } else { State::Writing(writing) };
-    }
-    let Writing { connection, keep_alive, .. } = *writing;
-    let now = clock::monotonic();
-    if keep_alive && !slot.shared.is_draining() {
-        if connection.watch_input().is_err() {
-            return State::Closed;
-        }
-        slot.shared.request_attention(slot.key); // what was pipelined behind it
-        State::Reading(Box::new(Reading::new(connection, now)))
-    } else {
-        connection.stop_sending();
-        lingering(connection, now)
-    }
-}
-
-/// Answers a request that no handler shall see, and closes.
-fn refuse(connection: Connection, error: WireError) -> State {
-    tracing::debug!(status = error.problem().status, reason = %error, "refused");
-    let frame = Frame { is_head: false, version: tiny_http::HTTPVersion(1, 1), keep_alive: false };
-    let answer = response::encode(error.problem().response(&id::random_hex()), &frame);
-    // It fits into an empty socket; who has not read what came before need not read this.
-    let _ = connection.try_write(&answer);
-    connection.stop_sending();
-    lingering(connection, clock::monotonic())
-}
-
-/// For its first request. If it cannot be watched, its time runs out.
-fn reading(connection: Connection) -> State {
-    if let Err(error) = connection.watch_input() {
-        tracing::warn!(%error, "a connection could not be watched");
-    }
-    State::Reading(Box::new(Reading::new(connection, clock::monotonic())))
-}
-
-fn lingering(connection: Connection, now: Duration) -> State {
-    if connection.watch_input().is_err() {
-        return State::Closed;
-    }
-    State::Lingering(Box::new(Lingering { connection, discarded: 0, since: now }))
 }

@@ -28,6 +28,7 @@ mod responder;
 mod response;
 mod slot;
 mod sse;
+mod steps;
 mod table;
 mod wire_error;
 
@@ -48,6 +49,7 @@ pub(crate) use request::{Forwarded, Request};
 pub(crate) use responder::Responder;
 pub(crate) use sse::{ClientGone, EventStream};
 
+use crate::metrics::{Connections, Level};
 use intake::Intake;
 use pool::{Pool, Sizes};
 use slot::Shared;
@@ -143,6 +145,7 @@ impl Front {
         let Self { settings, shared, listener, .. } = self;
         let threads = settings.workers + settings.generations + settings.commits;
         let workers = Pool::start(Sizes { threads, jobs: settings.workers, waiting: WAITING_MAX }, WORKER_STACK_BYTES)?;
+        let _ = shared.workers.set(workers.clone());
         shared.pulse.watch(workers.clone());
         Intake::new(Arc::new(settings), shared, listener, workers, Arc::new(handler))?.run();
         Ok(())
@@ -157,6 +160,16 @@ impl FrontHandle {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.0.is_draining()
+    }
+
+    /// The open connections, as they were a tenth of a second ago at most.
+    pub(crate) fn connections(&self) -> Connections {
+        *self.0.seen.lock()
+    }
+
+    /// Short requests that run, and those that wait for their turn. None before the front runs.
+    pub(crate) fn work(&self) -> Option<[Level; 2]> {
+        self.0.workers.get().map(Pool::load)
     }
 
     /// What was warned of once may be warned of again: somebody may have mended it.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::metrics::Level;
+
 /// So many permits, and no more.
 pub(crate) struct Permits(Arc<Shared>);
 
@@ -34,6 +36,10 @@ impl Permits {
 
     pub(crate) fn held(&self) -> usize {
         *self.0.held.lock()
+    }
+
+    pub(crate) fn load(&self) -> Level {
+        Level { used: self.held(), max: self.0.max }
     }
 
     /// Waits until none is held, at most `timeout`; says whether that came true.

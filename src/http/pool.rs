@@ -15,6 +15,8 @@ use std::thread::{self, Thread};
 
 use parking_lot::Mutex;
 
+use crate::metrics::Level;
+
 /// What a job leaves to be done that takes long.
 pub(crate) type Rest = Box<dyn FnOnce()>;
 
@@ -72,6 +74,14 @@ impl Pool {
         let state = state.lock();
         // Counting only what waits would refuse a burst that finds every thread free.
         state.running + state.queue.len() >= sizes.jobs + sizes.waiting
+    }
+
+    /// Short jobs that run, and those that wait.
+    pub(super) fn load(&self) -> [Level; 2] {
+        let Shared { sizes, state } = &*self.0;
+        let state = state.lock();
+        let [running, waiting] = [state.running, state.queue.len()];
+        [Level { used: running, max: sizes.jobs }, Level { used: waiting, max: sizes.waiting }]
     }
 
     /// How many jobs were taken until now, and how many wait.

@@ -1,7 +1,7 @@
 //! A connection's place: with the intake, or with a worker. Between the two it changes hands under the slot's lock.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -12,8 +12,10 @@ use super::body::Collector;
 use super::connection::Connection;
 use super::head::{Head, Scan};
 use super::hearsay::Hearsay;
+use super::pool::Pool;
 use super::pulse::Pulse;
 use crate::clock;
+use crate::metrics::Connections;
 
 /// A client that was refused gets so long to read the answer and hang up.
 const LINGER: Duration = Duration::from_secs(2);
@@ -62,6 +64,22 @@ impl State {
             State::Busy => return None,
         };
         (now.saturating_sub(since) >= limit).then_some(verdict)
+    }
+}
+
+impl State {
+    /// One more of its kind.
+    pub(super) fn count_in(&self, seen: &mut Connections) {
+        let kind = match self {
+            State::Reading(reading) if !reading.has_begun => &mut seen.idle,
+            State::Reading(_) => &mut seen.reading,
+            State::Busy => &mut seen.answering,
+            State::Writing(_) => &mut seen.writing,
+            State::Lingering(_) => &mut seen.lingering,
+            // It is gone, and only has to be taken out.
+            State::Closed => return,
+        };
+        *kind += 1;
     }
 }
 
@@ -132,6 +150,10 @@ pub(super) struct Shared {
     unsent: AtomicUsize,
     draining: AtomicBool,
     closing: AtomicBool,
+    /// The connections as the intake last went through them, a tenth of a second ago.
+    pub(super) seen: Mutex<Connections>,
+    /// Once they have started.
+    pub(super) workers: OnceLock<Pool>,
     /// What the owner was told of proxies.
     pub(super) hearsay: Hearsay,
 }
@@ -145,6 +167,8 @@ impl Shared {
             unsent: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            seen: Mutex::default(),
+            workers: OnceLock::new(),
             hearsay: Hearsay::default(),
         }
     }

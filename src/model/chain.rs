@@ -11,11 +11,13 @@ use super::breaker::{Breaker, LinkStatus};
 use super::openai::OpenAi;
 use super::{Asked, BUILTIN, Finished, Listener, ModelError, Prompt, Settings, Unreported, Update, builtin};
 use crate::clock;
+use crate::metrics;
 
 /// One model, shared by all agents that name it: its connections, and what is known of its health.
 pub(crate) struct Link {
     kind: Kind,
     breaker: Mutex<Breaker>,
+    counted: metrics::Model,
 }
 
 enum Kind {
@@ -27,12 +29,14 @@ impl Link {
     /// `calls_max` is how many answers may run at once: so many connections are kept.
     pub(crate) fn open_ai(settings: Settings, calls_max: usize) -> Self {
         let breaker = Mutex::new(Breaker::new(settings.pause));
-        Self { kind: Kind::OpenAi(Box::new(OpenAi::new(settings, calls_max))), breaker }
+        let counted = metrics::models().model(&settings.name);
+        Self { kind: Kind::OpenAi(Box::new(OpenAi::new(settings, calls_max))), breaker, counted }
     }
 
     pub(crate) fn builtin() -> Self {
         // It never fails.
-        Self { kind: Kind::Builtin, breaker: Mutex::new(Breaker::new(Duration::ZERO)) }
+        let breaker = Mutex::new(Breaker::new(Duration::ZERO));
+        Self { kind: Kind::Builtin, breaker, counted: metrics::models().model(BUILTIN) }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -73,6 +77,21 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Counts a call that began at `asked_at` and has ended now, with its first word, if it said one.
+    fn count(&self, asked_at: Duration, spoke_at: Option<Duration>, answered: &Result<Finished, ModelError>) {
+        self.counted.asked();
+        if let Some(spoke_at) = spoke_at {
+            self.counted.spoke(spoke_at.saturating_sub(asked_at));
+        }
+        match answered.as_ref().map_err(ModelError::kind) {
+            Ok(_) => self.counted.answered(clock::monotonic().saturating_sub(asked_at)),
+            Err(Some(kind)) => self.counted.failed(kind),
+            Err(None) => self.counted.cancelled(),
+        }
+    }
+}
+
 /// Models in the order in which they are asked.
 pub(crate) struct Chain(Vec<Arc<Link>>);
 
@@ -93,7 +112,9 @@ impl Chain {
             if !link.breaker.lock().admit(clock::monotonic()) && !is_last {
                 continue;
             }
+            let asked_at = clock::monotonic();
             let answered = link.ask(prompt, &listener);
+            link.count(asked_at, heard.spoke_at.take(), &answered);
             let output_bytes = heard.bytes.take();
             let has_price = match &answered {
                 Ok(finished) => finished.usage.is_none(),
@@ -117,6 +138,8 @@ impl Chain {
 struct Heard {
     /// A word that the visitor hears.
     has_spoken: Cell<bool>,
+    /// When it came, until it is counted.
+    spoke_at: Cell<Option<Duration>>,
     /// Words and thoughts of the link that is being asked.
     bytes: Cell<usize>,
 }
@@ -130,7 +153,9 @@ impl Heard {
                 Update::Waiting => 0,
                 Update::Thought(bytes) => bytes,
                 Update::Text(said) => {
-                    heard.has_spoken.set(true);
+                    if !heard.has_spoken.replace(true) {
+                        heard.spoke_at.set(Some(clock::monotonic()));
+                    }
                     said.text().len()
                 }
             };

@@ -174,6 +174,29 @@ impl ModelError {
         matches!(self, Self::FirstToken | Self::Stalled | Self::Total)
     }
 
+    /// What the metrics count it under; none: this side ended it, or no model was asked.
+    pub(crate) fn kind(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Connect(_) => "connect",
+            Self::Unanswered(_) => "unanswered",
+            Self::Status { status: 401 | 403, .. } => "status_401_403",
+            Self::Status { status: 429, .. } => "status_429",
+            Self::Status { status: 400..=499, .. } => "status_4xx",
+            Self::Status { status: 500..=599, .. } => "status_5xx",
+            Self::Status { .. } => "status_other",
+            Self::FirstToken => "first_token",
+            Self::Stalled => "stalled",
+            Self::Total => "total",
+            Self::Cut => "cut",
+            Self::Empty => "empty",
+            Self::ToolsOnly => "tools_only",
+            Self::Garbled(_) => "garbled",
+            Self::TooLong => "too_long",
+            Self::Failed(_) => "failed",
+            Self::Cancelled | Self::NoModel => return None,
+        })
+    }
+
     /// Whether it would meet another question, too. What this one question provoked, such as a prompt that is too long
     /// or that a filter refuses, is no reason to leave the server alone: any visitor could take it away from all others.
     pub(crate) fn speaks_against_server(&self) -> bool {
@@ -215,6 +238,36 @@ impl ModelError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::MODEL_ERRORS;
+
+    #[test]
+    fn every_kind_of_failure_is_one_that_the_metrics_list() {
+        let status = |status| ModelError::Status { status, message: String::new(), retry_after: None };
+        let mut kinds: Vec<_> =
+            [401, 403, 429, 400, 422, 500, 503, 302, 600].map(status).iter().map(ModelError::kind).collect();
+        let text = String::new;
+        let others = [
+            ModelError::Connect(text()),
+            ModelError::Unanswered(text()),
+            ModelError::FirstToken,
+            ModelError::Stalled,
+            ModelError::Total,
+            ModelError::Cut,
+            ModelError::Empty,
+            ModelError::ToolsOnly,
+            ModelError::Garbled(text()),
+            ModelError::TooLong,
+            ModelError::Failed(text()),
+        ];
+        kinds.extend(others.iter().map(ModelError::kind));
+        for listed in MODEL_ERRORS {
+            assert!(kinds.contains(&Some(listed)), "{listed}");
+        }
+        for kind in kinds {
+            assert!(MODEL_ERRORS.contains(&kind.unwrap()), "{kind:?}");
+        }
+        assert_eq!([ModelError::Cancelled.kind(), ModelError::NoModel.kind()], [None, None]);
+    }
 
     #[test]
     fn only_what_another_question_would_meet_too_speaks_against_the_server() {

@@ -26,6 +26,7 @@ mod kept;
 mod lead_history;
 mod lead_list;
 mod leads;
+mod load;
 mod message_search;
 mod messages;
 mod overview;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::messages::Answer;
-use super::{Bell, Commit, Speaker, Store, StoreError, leads};
+use super::{Bell, Commit, Speaker, Store, StoreError, leads, unsigned};
 use crate::domain::conversation::Page;
 use crate::domain::id::{AgentId, ConversationId, DeliveryId, LeadId, OccurrenceId};
 use crate::domain::time::Timestamp;
@@ -166,6 +166,18 @@ impl Store {
             ))?;
             let rows = statement.query_map([limit], delivery)?;
             Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// How many are pending, and how many were given up.
+    pub(crate) fn count_deliveries(&self) -> Result<(u64, u64), StoreError> {
+        self.read(|connection| {
+            // Each from its own index.
+            let mut statement = connection.prepare_cached(
+                "select (select count(*) from webhook_deliveries where status = 'pending'),
+                        (select count(*) from webhook_deliveries where status = 'dead' and ended_at_ms is not null)",
+            )?;
+            Ok(statement.query_row([], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?)
         })
     }
 

@@ -7,7 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use rusqlite::{Connection, Row};
 use super::StoreError;
 use super::bell::Bell;
 use crate::clock;
+use crate::metrics::{self, Level};
 
 /// Writes that may wait; more are refused as busy.
 const QUEUE_MAX: usize = 4096;
@@ -79,6 +80,7 @@ pub(super) struct Writer {
     is_at_work: Arc<AtomicBool>,
     /// Something was deleted of which the log still has a copy.
     owes_emptying: Arc<AtomicBool>,
+    load: Arc<WriterLoad>,
 }
 
 impl Writer {
@@ -88,12 +90,14 @@ impl Writer {
         let is_failing = Arc::<AtomicBool>::default();
         let is_at_work = Arc::<AtomicBool>::default();
         let owes_emptying = Arc::<AtomicBool>::default();
+        let load = Arc::<WriterLoad>::default();
         let work = Loop {
             connection,
             is_alone,
             is_failing: is_failing.clone(),
             is_at_work: is_at_work.clone(),
             owes_emptying: owes_emptying.clone(),
+            load: load.clone(),
             damage: None,
             failed_to_empty_at: None,
             has_written: is_alone,
@@ -101,7 +105,7 @@ impl Writer {
         };
         let thread = std::thread::Builder::new().name("writer".into()).spawn(move || work.run(&receiver))?;
         let (queue, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
-        Ok(Self { queue, thread, is_failing, is_at_work, owes_emptying })
+        Ok(Self { queue, thread, is_failing, is_at_work, owes_emptying, load })
     }
 
     pub(super) fn write<T: Send + 'static>(
@@ -119,10 +123,15 @@ impl Writer {
             });
             Ran { trouble, settle }
         });
+        // Before the writer can take it out again.
+        self.load.queued.fetch_add(1, Ordering::Relaxed);
         let sent = match &*self.queue.lock() {
             Some(queue) => queue.try_send(job),
             None => Err(TrySendError::Disconnected(job)),
         };
+        if sent.is_err() {
+            self.load.queued.fetch_sub(1, Ordering::Relaxed);
+        }
         let refusal = match sent {
             Ok(()) => return Commit(commit, None),
             Err(TrySendError::Full(_)) => StoreError::Busy,
@@ -142,6 +151,14 @@ impl Writer {
             owes_emptying.store(true, Ordering::Relaxed);
             work(connection)
         })
+    }
+
+    /// Writes that wait, and for how long the commit under way has been under way.
+    pub(super) fn load(&self, now: Duration) -> (Level, Duration) {
+        let queue = Level { used: self.load.queued.load(Ordering::Relaxed), max: QUEUE_MAX };
+        let since = self.load.committing_since_ms.load(Ordering::Relaxed);
+        let committing = if since == 0 { Duration::ZERO } else { now.saturating_sub(Duration::from_millis(since)) };
+        (queue, committing)
     }
 
     /// Whether its thread is there, and was not told to end.
@@ -174,6 +191,14 @@ impl Writer {
     }
 }
 
+/// What a channel does not tell of itself, and the thread not of its work.
+#[derive(Default)]
+struct WriterLoad {
+    queued: AtomicUsize,
+    /// On the monotonic clock; 0: nothing is being committed.
+    committing_since_ms: AtomicU64,
+}
+
 /// Runs `work` so that its failure undoes its own writes and no other's.
 fn in_savepoint<T>(
     connection: &Connection,
@@ -200,6 +225,7 @@ struct Loop {
     is_failing: Arc<AtomicBool>,
     is_at_work: Arc<AtomicBool>,
     owes_emptying: Arc<AtomicBool>,
+    load: Arc<WriterLoad>,
     /// What was found wrong with the file. It stays: only a person can repair it.
     damage: Option<StoreError>,
     failed_to_empty_at: Option<Duration>,
@@ -228,16 +254,22 @@ impl Loop {
 
     fn commit(&mut self, jobs: impl Iterator<Item = Job>) {
         self.has_written = true;
+        let since = clock::monotonic();
+        let since_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.load.committing_since_ms.store(since_ms, Ordering::Relaxed);
         let begun = self.begin();
         let mut trouble = None;
         let mut settled = Vec::new();
         for job in jobs {
+            self.load.queued.fetch_sub(1, Ordering::Relaxed);
             let ran = job(self.transaction(&begun, trouble.as_ref()));
             trouble = trouble.or(ran.trouble);
             settled.push(ran.settle);
         }
         let result = begun.and_then(|()| self.end_transaction(trouble.as_ref()));
         self.note(result.as_ref().err().or(trouble.as_ref()));
+        self.load.committing_since_ms.store(0, Ordering::Relaxed);
+        metrics::writer().committed(settled.len(), clock::monotonic().saturating_sub(since), result.is_ok());
         // Before anyone is told that it is gone.
         if result.is_ok() && self.owes_emptying.load(Ordering::Relaxed) && self.may_try_emptying() {
             self.empty_log_now();

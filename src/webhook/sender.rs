@@ -17,6 +17,7 @@ use super::target::{Answer, Notice, PostError, Target};
 use super::{Settings, schedule};
 use crate::clock;
 use crate::domain::time::Timestamp;
+use crate::metrics;
 use crate::store::{Bell, Due, Ended, Pending, Store, StoreError};
 
 /// How long it sleeps at most, and how long it leaves a database alone that fails.
@@ -98,7 +99,11 @@ struct Thread {
 impl Thread {
     fn run(&mut self) {
         while !self.is_stopping() {
-            let round = self.round();
+            let round = self.round().and_then(|patience| {
+                let (pending, dead) = self.store.count_deliveries()?;
+                metrics::webhooks().stands_at(pending, dead);
+                Ok(patience)
+            });
             if let Err(error) = &round
                 && !self.has_failed
             {
@@ -151,7 +156,13 @@ impl Thread {
             let notice = Notice { id: *id, occurrence: *occurrence, occasion, payload };
             let outcome = target.post(notice, clock::now());
             self.note_state(&target.settings.name, &outcome);
-            self.note(&due, judged(&outcome, attempts + 1, jitter(), clock::now()));
+            let ended = judged(&outcome, attempts + 1, jitter(), clock::now());
+            metrics::webhooks().attempted(match &ended {
+                Ended::Delivered => "delivered",
+                Ended::Failed { .. } => "failed",
+                Ended::GivenUp { .. } => "given_up",
+            });
+            self.note(&due, ended);
             if self.troubled.contains_key(&target.settings.name) {
                 break;
             }

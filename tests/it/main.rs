@@ -35,6 +35,7 @@ mod tokens;
 mod admin;
 mod admin_login;
 mod admin_scale;
+mod metrics;
 mod webhooks;
 
 // What can go wrong.

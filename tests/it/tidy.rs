@@ -33,7 +33,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
 const CONFIG_NAMES: [&str; 4] = ["http", "model", "store", "webhook"];
 
 /// Named by all; they name only each other.
-const COMMON: [&str; 5] = ["domain", "token", "limiter", "clock", "log"];
+const COMMON: [&str; 6] = ["domain", "token", "limiter", "clock", "log", "metrics"];
 
 struct Source {
     path: PathBuf,
