@@ -9,6 +9,7 @@ use std::time::Instant;
 use rouille::Response;
 use serde_json::json;
 
+use super::intake::{READ_BYTES, READS_MAX};
 use super::*;
 
 const HANG: Duration = Duration::from_secs(20);
@@ -137,6 +138,21 @@ fn chunked_bodies_and_expectations_are_understood() {
     assert_eq!(until(&mut socket, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     socket.write_all(b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n").unwrap();
     until(&mut socket, "/ hello");
+}
+
+/// Then nothing more comes that would wake anybody.
+#[test]
+fn a_request_that_ends_with_the_last_read_of_a_turn_is_answered() {
+    let site = Site::echo(settings());
+    let of_a_turn = READS_MAX * READ_BYTES;
+    let head = |body_bytes| format!("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: {body_bytes}\r\n\r\n");
+    for bytes in of_a_turn - 1..=of_a_turn + 1 {
+        let body = "x".repeat(bytes - head(100).len());
+        let request = head(body.len()) + &body;
+        assert_eq!(request.len(), bytes);
+        let answer = until(&mut site.say(&request), "xxx");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
 }
 
 #[test]
