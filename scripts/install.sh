@@ -179,11 +179,14 @@ next_steps() {
     [ ! -f "$units/widgetd-backup.timer" ] || timer=' widgetd-backup.timer'
     say ''
     say 'Next, as root:'
-    [ -e "$etc/widget.toml" ] || say '  widgetd init            asks what your site is, and writes /etc/widgetd/widget.toml'
+    [ -e "$etc/widget.toml" ] || say '  # write /etc/widgetd/widget.toml, from answers
+  widgetd init'
     cat <<NEXT
-  nano /etc/widgetd/env   the keys that it names, as NAME=value
+  # put the keys that it names into /etc/widgetd/env, as NAME=value, then look both through
   (set -a; . /etc/widgetd/env; runuser -u widgetd -- widgetd check)
+  # start it, and a backup each night
   systemctl enable --now widgetd$timer
+  # switch the owner's page at /admin on
   runuser -u widgetd -- widgetd admin set-password
 NEXT
 }
@@ -224,7 +227,8 @@ uninstall() {
         "$share/fish/vendor_completions.d/widgetd.fish"
     is_staged || systemctl daemon-reload
     say "took widgetd away. These are still there, with all that was said and left:"
-    say "  $etc (configuration and keys), $data (the database), and the user widgetd"
+    say "  $etc (configuration and keys), $data (the database), backups in /var/backups/widgetd if there are any,"
+    say '  and the user widgetd'
     say "To remove them too: rm -r $etc $data && userdel widgetd"
 }
 
