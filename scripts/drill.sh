@@ -115,9 +115,9 @@ unpack() {
 }
 
 boot() {
-    # A disk of its own for the data, that can stall.
+    # A disk of its own for the data, that can stall; it is above free_disk_floor.
     mkdir "$tmp/data"
-    truncate --size=64M "$tmp/disk"
+    truncate --size=1G "$tmp/disk"
     mkfs.ext4 -q "$tmp/disk"
     mount -o loop "$tmp/disk" "$tmp/data" || fail 'the drill needs loop devices'
     # systemd must speak of the same cgroups as this machine does.
@@ -275,7 +275,7 @@ serve() {
     [ "$(conversations)" = 1 ] || fail 'the owner does not see the conversation'
     inside 'for i in $(seq 20); do ./visit 198.51.100.$i >/dev/null || exit 1; done' || fail 'twenty more visitors'
     [ "$(conversations)" = 21 ] || fail "of 21 conversations $(conversations) are there"
-    inside "$as_owner widgetd stats" >/dev/null || fail 'stats'
+    until_inside 'the figures' "$as_owner widgetd stats --days 1 | grep '^total  *21 '"
     ok "21 visitors were answered, and the owner sees them; memory $(awk '/VmRSS/ {print $2}' "/proc/$(nsenter_pid)/status") KiB"
 }
 
@@ -298,8 +298,13 @@ upgrade_with_a_mistake() {
     if inside 'cd /root/next && sh install.sh' >"$tmp/said" 2>&1; then fail 'an upgrade over a mistake in widget.toml went well'; fi
     grep --quiet 'Nothing was replaced' "$tmp/said" || fail "an upgrade over a mistake said: $(cat "$tmp/said")"
     [ "$(inside 'sha256sum /usr/local/bin/widgetd')" = "$before" ] || fail 'it was replaced all the same'
+    if inside 'rm /etc/widgetd/widget.toml && cd /root/next && sh install.sh' >"$tmp/said" 2>&1; then
+        fail 'an upgrade without a widget.toml went well'
+    fi
+    grep --quiet 'Nothing was replaced' "$tmp/said" || fail "an upgrade without a widget.toml said: $(cat "$tmp/said")"
+    [ "$(inside 'sha256sum /usr/local/bin/widgetd')" = "$before" ] || fail 'it was replaced all the same'
     inside 'mv /root/good.toml /etc/widgetd/widget.toml && systemctl reload widgetd' || fail 'reload of what was good'
-    ok 'an upgrade over a mistake in widget.toml replaces nothing'
+    ok 'an upgrade over a mistake in widget.toml, or without one, replaces nothing'
 }
 
 # another_runs WHAT PID: waits for a server that is ready and is not this process.

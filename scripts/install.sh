@@ -100,7 +100,12 @@ ENV
 # The new version, as the service will be: the same user, the same variables.
 check_configuration() {
     is_staged && return
-    [ -e "$etc/widget.toml" ] || return 0
+    if [ ! -e "$etc/widget.toml" ]; then
+        # The first time it is not there yet.
+        systemctl --quiet is-active widgetd.service || return 0
+        rm -f "$bin/.widgetd.new"
+        fail "the service runs, and its $etc/widget.toml is gone. Nothing was replaced: put it back and run this again"
+    fi
     systemd-run --quiet --pipe --wait --collect --property=User=widgetd --property=Group=widgetd \
         --property=EnvironmentFile=-/etc/widgetd/env "$bin/.widgetd.new" check --config /etc/widgetd/widget.toml \
         </dev/null >/dev/null && return
