@@ -64,7 +64,7 @@ ok() {
 }
 
 tools() {
-    [ "$(id -u)" = 0 ] || fail 'the drill needs root, to boot a machine: sudo scripts/drill.sh'
+    [ "$(id -u)" = 0 ] || fail 'the drill boots a machine: run it as root'
     local packages=()
     command -v debootstrap >/dev/null || packages+=(debootstrap)
     command -v systemd-nspawn >/dev/null || packages+=(systemd-container)

@@ -40,7 +40,7 @@ is_staged() { [ -n "$root" ]; }
 check_machine() {
     [ "$(uname -s)" = Linux ] || fail "widgetd runs on Linux; this is $(uname -s)"
     is_staged && return
-    [ "$(id -u)" = 0 ] || fail "needs root: sudo sh $0"
+    [ "$(id -u)" = 0 ] || fail "run this as root"
     [ -d /run/systemd/system ] ||
         fail 'this machine was not started by systemd: copy widgetd to where you want it, and have your own supervisor run "widgetd serve --config FILE"'
 }
