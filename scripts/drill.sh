@@ -4,14 +4,17 @@
 #   scripts/drill.sh                        with the newest tarball in target/release-*, which it makes if there is none
 #   scripts/drill.sh widgetd-….tar.gz       with that one
 #   scripts/drill.sh --built                with target/release/widgetd as it is, if this is Debian 12 too
+#   scripts/drill.sh install                only fetches what it needs
 #
 # The machine is Debian 12 of debootstrap's smallest kind with systemd and curl, booted by systemd-nspawn with a network of its own
-# in which there is nobody else. In it: install.sh, the service, its shutting-in, a visitor, a reload, a mistake, the watchdog,
-# a kill, the backup if the release has one, upgrades good and bad, the way back, and the end. What is done to the machine
-# is gone afterwards.
+# in which there is nobody else. In it, with the commands that install.sh and init print and the README has: install.sh, init,
+# import-faq, keys, check, the start, the service's shutting-in, visitors, a reload, a mistake, the watchdog, a kill, a backup, the
+# loss of the database, its restoring, upgrades good and bad, the way back, and the end. What is done to the machine is gone
+# afterwards.
 #
 # Needs root, loop devices, and debootstrap and systemd-nspawn, which it installs if they are missing and this is Debian. The system
-# is fetched once, into target/drill: a minute or two; then it takes half a one. Prints a line a step; exits with 1 if one failed.
+# is fetched once, into target/drill: a minute or two; then it takes half a one. Prints a line a step; exits with 1 if one failed,
+# also if it cannot run here.
 # shellcheck disable=SC2016 # a $ in single quotes is for the shell of that machine
 set -euo pipefail
 export LC_ALL=C
@@ -61,12 +64,12 @@ ok() {
 }
 
 tools() {
-    [ "$(id -u)" = 0 ] || fail 'needs root'
+    [ "$(id -u)" = 0 ] || fail 'the drill boots a machine: run it as root'
     local packages=()
     command -v debootstrap >/dev/null || packages+=(debootstrap)
     command -v systemd-nspawn >/dev/null || packages+=(systemd-container)
     ((${#packages[@]} == 0)) && return
-    command -v apt-get >/dev/null || fail "needs ${packages[*]}: install them with your package manager"
+    command -v apt-get >/dev/null || fail "the drill needs ${packages[*]}: install them with your package manager"
     apt-get update --quiet=2
     DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends "${packages[@]}" >/dev/null
 }
@@ -76,14 +79,16 @@ fetch_system() {
     mkdir -p "$folder"
     rm -rf "$base.new"
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,curl bookworm "$base.new" >"$tmp/debootstrap" ||
-        { tail "$tmp/debootstrap" >&2; fail 'debootstrap'; }
+        { tail "$tmp/debootstrap" >&2; fail 'debootstrap could not fetch Debian'; }
     mv "$base.new" "$base"
 }
 
-# inside COMMAND: of a shell, as root, on the machine.
+# inside COMMAND: of a shell, as root in root's folder, on the machine.
 inside() {
     nsenter --target "$leader" --mount --uts --ipc --net --pid --cgroup --root --wd -- \
-        env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 sh -c "$1"
+        env --ignore-environment PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+        sh -c "cd /root && { $1
+        }"
 }
 
 # until_inside WHAT COMMAND: until it succeeds, half a minute at most.
@@ -100,7 +105,8 @@ until_inside() {
 unpack() {
     mkdir "$tmp/release"
     if [ "$tarball" = --built ]; then
-        install target/release/widgetd scripts/install.sh widget.toml "$tmp/release"
+        [ -f target/release/widgetd ] || fail 'there is no target/release/widgetd: cargo build --release'
+        install target/release/widgetd scripts/install.sh "$tmp/release"
         cp --recursive scripts/deploy "$tmp/release"
     else
         [ -f "$tarball" ] || fail "$tarball is not there"
@@ -109,11 +115,11 @@ unpack() {
 }
 
 boot() {
-    # A disk of its own for the data, that can stall.
+    # A disk of its own for the data, that can stall; it is above free_disk_floor.
     mkdir "$tmp/data"
-    truncate --size=64M "$tmp/disk"
+    truncate --size=1G "$tmp/disk"
     mkfs.ext4 -q "$tmp/disk"
-    mount -o loop "$tmp/disk" "$tmp/data"
+    mount -o loop "$tmp/disk" "$tmp/data" || fail 'the drill needs loop devices'
     # systemd must speak of the same cgroups as this machine does.
     local hybrid=() unmanaged=()
     [ -e /sys/fs/cgroup/cgroup.controllers ] || hybrid=(systemd.unified_cgroup_hierarchy=0)
@@ -127,7 +133,7 @@ boot() {
     for ((tries = 0; tries < 200; tries++)); do
         leader=$(pgrep --parent "$nspawn_pid" | head -n 1) || true
         [ -z "$leader" ] || break
-        kill -0 "$nspawn_pid" 2>/dev/null || fail 'systemd-nspawn does not run here'
+        kill -0 "$nspawn_pid" 2>/dev/null || fail 'systemd-nspawn does not run here: it needs all of root'"'"'s rights'
         sleep 0.1
     done
     until_inside 'the machine is up' 'systemctl is-system-running'
@@ -143,42 +149,95 @@ main_pid() {
     property MainPID
 }
 
-# A visitor of the demo agent; prints the answer of the FAQ.
+# What a visitor's browser does, by way of a proxy: visit ADDRESS [VISITOR_ID] prints what it is told at first, and the answer.
+put_visit() {
+    inside 'cat >/root/visit && chmod 755 /root/visit' <<'SH'
+#!/bin/sh
+set -e
+server=http://127.0.0.1:8080/v1/widget
+call() {
+    curl -sS --fail -H "Origin: https://www.example.com" -H "X-Forwarded-For: $address" -H "Content-Type: application/json" "$@"
+}
+address=$1
+told=$(call -d "{\"agent_id\":\"example\"${2:+,\"visitor_id\":\"$2\"}}" $server/init)
+printf '%s\n' "$told"
+token=$(printf '%s' "$told" | sed 's/.*"token":"\([^"]*\)".*/\1/')
+call -H "Authorization: Bearer $token" -d '{"content":"Do you ship abroad?"}' $server/messages
+SH
+}
+
+# visit: another visitor, who must read what was imported.
+visits=0
 visit() {
-    inside '
-        set -e
-        server=http://127.0.0.1:8080
-        token=$(curl -sS --fail -H "Origin: $server" -H "Content-Type: application/json" -d "{\"agent_id\":\"demo\"}" \
-            $server/v1/widget/init | sed "s/.*\"token\":\"\([^\"]*\)\".*/\1/")
-        curl -sS --fail -H "Origin: $server" -H "Authorization: Bearer $token" -H "Content-Type: application/json" \
-            -d "{\"content\":\"What is widgetd?\"}" $server/v1/widget/messages'
+    local told
+    visits=$((visits + 1))
+    told=$(inside "./visit 203.0.113.$visits") || return 1
+    grep --quiet 'to all of Europe' <<<"$told" || fail "a visitor was told: $told"
+    printf '%s\n' "$told"
 }
 
 # conversations: how many are stored, as the owner counts them.
 conversations() {
-    inside "$as_owner widgetd conversations list --format csv --config /etc/widgetd/widget.toml" | tail -n +2 | wc -l
+    inside "$as_owner widgetd conversations list --format csv --limit 1000" | tail -n +2 | wc -l
 }
 
 install_it() {
-    local said
-    said=$(inside 'cd /mnt && sh install.sh') || fail 'install.sh'
-    grep --quiet '^installed widgetd ' <<<"$said" || fail "install.sh said: $said"
-    [ "$(inside 'stat -c "%a %U %G" /etc/widgetd/widget.toml /etc/widgetd/env /var/lib/widgetd' | paste --serial --delimiters=,)" = \
-        '640 root widgetd,600 root root,700 widgetd widgetd' ] || fail 'somebody else may read configuration, keys or data'
+    inside '/mnt/widgetd --version' >/dev/null ||
+        fail 'this widgetd does not run on Debian 12: build it there, or give the drill a tarball of scripts/release.sh'
+    inside 'cd /mnt && sh install.sh' >"$tmp/installed" || fail 'install.sh'
+    grep --quiet '^installed widgetd ' "$tmp/installed" || fail "install.sh said: $(cat "$tmp/installed")"
     inside 'systemctl is-active widgetd' >/dev/null && fail 'it was started without a word'
     inside 'systemd-analyze verify /etc/systemd/system/widgetd*.service' || fail 'systemd has complaints about the units'
-    ok "$(head -n 100 <<<"$said" | grep '^installed')"
+    ok "$(grep '^installed' "$tmp/installed")"
+}
+
+# What is installed, who may read it.
+check_modes() {
+    [ "$(inside 'stat -c "%a %U %G" /etc/widgetd/widget.toml /etc/widgetd/env /var/lib/widgetd' | paste --serial --delimiters=,)" = \
+        '640 root widgetd,600 root root,700 widgetd widgetd' ] || fail 'somebody else may read configuration, keys or data'
+}
+
+# next WORDS: the command with these words that init said comes next. install.sh must have said the same.
+next() {
+    grep --fixed-strings -- "$1" "$tmp/init" | grep --fixed-strings --line-regexp --file=- "$tmp/installed" ||
+        fail "\"$1\" is not what both install.sh and init say: $(cat "$tmp/installed" "$tmp/init")"
+}
+
+# The model is on no machine that can be reached: what was imported answers.
+configure() {
+    grep --quiet '^  widgetd init$' "$tmp/installed" || fail "install.sh does not say what is next: $(cat "$tmp/installed")"
+    inside 'cd /mnt && widgetd init --site https://www.example.com --public-url https://chat.example.com \
+        --model-url http://127.0.0.1:9/v1 --model none --key-env MODEL_KEY' >"$tmp/init" || fail 'init'
+    inside 'cat >faq.md && widgetd import-faq faq.md' >/dev/null <<'MD' || fail 'import-faq'
+## How long does shipping take?
+
+Two to four days.
+
+**Q:** Do you ship abroad?
+**A:** Yes, to all of Europe.
+MD
+    check_modes
+    inside "grep -q '^folder = \"/var/lib/widgetd\"' /etc/widgetd/widget.toml" || fail 'the database would be elsewhere'
+    if inside "$(next 'widgetd check')" >"$tmp/check" 2>&1; then fail 'check finds nothing wrong with a key that is missing'; fi
+    grep --quiet 'MODEL_KEY' "$tmp/check" || fail "check said of a missing key: $(cat "$tmp/check")"
+    inside "echo \"MODEL_KEY='not a key'\" >>/etc/widgetd/env"
+    inside "$(next 'widgetd check')" >"$tmp/check" || fail 'check'
+    grep --quiet '^/etc/widgetd/widget.toml is valid' "$tmp/check" || fail "check said: $(cat "$tmp/check")"
+    ok "$(sed -n '1s/\.$//p' "$tmp/check"), $(grep --only-matching '[0-9]* FAQ entries' "$tmp/check")"
 }
 
 start() {
-    inside 'systemd-run --quiet --pipe --wait --property=User=widgetd --property=EnvironmentFile=/etc/widgetd/env \
-        widgetd check --config /etc/widgetd/widget.toml' >"$tmp/check" || fail 'check, as the README has it'
-    grep --quiet 'is valid' "$tmp/check" || fail "check said: $(cat "$tmp/check")"
-    inside 'systemctl enable --quiet --now widgetd' || fail 'it does not start'
+    inside "$(next 'systemctl enable')" 2>/dev/null || fail 'it does not start'
     [ "$(property ActiveState)/$(property NotifyAccess)" = active/main ] || fail 'it is not active'
+    inside 'systemctl is-active --quiet widgetd-backup.timer' || fail 'the timer of the backups is not on'
+    echo 'correct horse battery' | inside "$(next 'admin set-password')" >/dev/null || fail 'set-password'
+    check_modes
     local began ready
     began=$(property ExecMainStartTimestampMonotonic) ready=$(property ActiveEnterTimestampMonotonic)
     ok "active: \"$(property StatusText)\", ready $(((ready - began) / 1000)) ms after its start"
+}
+
+shut_in() {
     local status
     status=$(inside "cat /proc/$(main_pid)/status")
     grep --quiet --extended-regexp 'NoNewPrivs:.1' <<<"$status" || fail 'it may gain privileges'
@@ -209,17 +268,21 @@ nsenter_pid() {
 }
 
 serve() {
+    put_visit
     local answer
     answer=$(visit) || fail 'a visitor is not answered'
-    grep --quiet '"finish_reason":"stop"' <<<"$answer" || fail "a visitor was told: $answer"
+    first_visitor=$(sed -n '1s/.*"visitor_id":"\([^"]*\)".*/\1/p' <<<"$answer")
     [ "$(conversations)" = 1 ] || fail 'the owner does not see the conversation'
-    ok "a visitor was answered, and the owner sees it; memory $(awk '/VmRSS/ {print $2}' "/proc/$(nsenter_pid)/status") KiB"
+    inside 'for i in $(seq 20); do ./visit 198.51.100.$i >/dev/null || exit 1; done' || fail 'twenty more visitors'
+    [ "$(conversations)" = 21 ] || fail "of 21 conversations $(conversations) are there"
+    until_inside 'the figures' "$as_owner widgetd stats --days 1 | grep '^total  *21 '"
+    ok "21 visitors were answered, and the owner sees them; memory $(awk '/VmRSS/ {print $2}' "/proc/$(nsenter_pid)/status") KiB"
 }
 
 reload() {
     inside "sed -i 's/^greeting = .*/greeting = \"Good evening!\"/' /etc/widgetd/widget.toml && systemctl reload widgetd" ||
         fail 'reload'
-    until_inside 'the new greeting' 'curl -sS "http://127.0.0.1:8080/v1/widget/config?agent_id=demo" -H "Origin: http://127.0.0.1:8080" | grep "Good evening!"'
+    until_inside 'the new greeting' "$greeting | grep 'Good evening!'"
     inside 'cp -p /etc/widgetd/widget.toml /root/good.toml && echo "[sever]" >>/etc/widgetd/widget.toml'
     if inside 'systemctl reload widgetd' 2>/dev/null; then fail 'a reload with a mistake in the file went well'; fi
     inside 'systemctl is-active --quiet widgetd' || fail 'a mistake in the file stopped the server'
@@ -235,8 +298,13 @@ upgrade_with_a_mistake() {
     if inside 'cd /root/next && sh install.sh' >"$tmp/said" 2>&1; then fail 'an upgrade over a mistake in widget.toml went well'; fi
     grep --quiet 'Nothing was replaced' "$tmp/said" || fail "an upgrade over a mistake said: $(cat "$tmp/said")"
     [ "$(inside 'sha256sum /usr/local/bin/widgetd')" = "$before" ] || fail 'it was replaced all the same'
+    if inside 'rm /etc/widgetd/widget.toml && cd /root/next && sh install.sh' >"$tmp/said" 2>&1; then
+        fail 'an upgrade without a widget.toml went well'
+    fi
+    grep --quiet 'Nothing was replaced' "$tmp/said" || fail "an upgrade without a widget.toml said: $(cat "$tmp/said")"
+    [ "$(inside 'sha256sum /usr/local/bin/widgetd')" = "$before" ] || fail 'it was replaced all the same'
     inside 'mv /root/good.toml /etc/widgetd/widget.toml && systemctl reload widgetd' || fail 'reload of what was good'
-    ok 'an upgrade over a mistake in widget.toml replaces nothing'
+    ok 'an upgrade over a mistake in widget.toml, or without one, replaces nothing'
 }
 
 # another_runs WHAT PID: waits for a server that is ready and is not this process.
@@ -261,7 +329,8 @@ stall() {
 }
 
 watchdog() {
-    local before
+    local before stored
+    stored=$(conversations)
     inside 'mkdir -p /etc/systemd/system/widgetd.service.d
         printf "[Service]\nWatchdogSec=2\n" >/etc/systemd/system/widgetd.service.d/drill.conf
         systemctl daemon-reload && systemctl restart widgetd' || fail 'restart'
@@ -277,20 +346,36 @@ watchdog() {
     before=$(main_pid)
     inside "kill -KILL $before; rm -r /etc/systemd/system/widgetd.service.d; systemctl daemon-reload"
     another_runs 'a killed server is started again' "$before"
-    [ "$(conversations)" = 4 ] || fail "of four conversations $(conversations) are there"
+    [ "$(conversations)" = $((stored + 2)) ] || fail "of $((stored + 2)) conversations $(conversations) are there"
     ok 'the watchdog lets a server be whose disk stalls, and restarts one that hangs; one that was killed is started again; all that was said is there'
 }
 
 backup() {
-    inside 'test -f /etc/systemd/system/widgetd-backup.service' || {
-        printf 'skip  backup: the release has no widgetd-backup.service\n'
-        return
-    }
-    inside 'systemctl start widgetd-backup.service' ||
+    inside 'systemctl start widgetd-backup' ||
         { inside 'journalctl --no-pager --lines=20 --unit=widgetd-backup' >&2; fail 'the backup'; }
-    inside 'systemctl enable --quiet --now widgetd-backup.timer && systemctl is-active --quiet widgetd-backup.timer' ||
-        fail 'the timer of the backup'
-    ok 'the service of the backup ran, and its timer is on'
+    inside 'systemctl list-timers --no-pager widgetd-backup.timer' | grep --quiet '1 timers listed' || fail 'the timer of the backup'
+    [ "$(inside 'cd /var/backups/widgetd && stat -c "%a %U" . *.db' | paste --serial --delimiters=,)" = '700 widgetd,600 widgetd' ] ||
+        fail "no backup, or one that others may read: $(inside 'ls -lR /var/backups')"
+    inside "$as_owner widgetd backup /var/backups/widgetd/by-hand.db" >/dev/null || fail 'a backup by hand'
+    ok 'the service made a backup, and its timer is on'
+}
+
+# lose_and_restore: all that is in the database is lost, and comes back from the backup, as the README has it.
+lose_and_restore() {
+    local stored answer
+    stored=$(conversations)
+    visit >/dev/null || fail 'a visitor is not answered after the backup'
+    inside 'systemctl stop widgetd && rm /var/lib/widgetd/widgetd.db*' || fail 'the database cannot be lost'
+    inside "$as_owner widgetd restore \$(ls /var/backups/widgetd/widgetd-*.db) && systemctl start widgetd" >"$tmp/restored" ||
+        fail "the restoring: $(cat "$tmp/restored")"
+    check_modes
+    [ "$(conversations)" = "$stored" ] || fail "of $stored conversations $(conversations) came back"
+    answer=$(inside "./visit 203.0.113.1 $first_visitor") || fail 'a visitor who comes again is not answered'
+    grep --quiet '"resumed":true.*Do you ship abroad\|Do you ship abroad.*"resumed":true' <<<"$answer" ||
+        fail "a visitor who comes again was told: $answer"
+    inside "$as_owner widgetd restore --yes /var/backups/widgetd/by-hand.db" >/dev/null 2>&1 &&
+        fail 'it restored under a server that runs'
+    ok "the database was lost, and restored: $stored conversations, and the first visitor's goes on"
 }
 
 # The same program under another version: what it calls itself, changed in place.
@@ -304,15 +389,16 @@ make_next() {
 }
 
 upgrade() {
-    local said before
-    before=$(main_pid)
+    local said before stored
+    before=$(main_pid) stored=$(conversations)
+    inside 'systemctl start widgetd-backup' || fail 'the backup before the upgrade'
     said=$(inside 'cd /root/next && sh install.sh') || fail 'the upgrade'
     grep --quiet '^upgraded widgetd .* to widgetd ' <<<"$said" || fail "the upgrade said: $said"
     [ "$(main_pid)" != "$before" ] || fail 'the upgrade did not restart the service'
     [ "$(inside 'widgetd --version')" = "$(cat "$tmp/next")" ] || fail 'the old version is still there'
-    inside "curl -sS -H 'Origin: http://127.0.0.1:8080' 'http://127.0.0.1:8080/v1/widget/config?agent_id=demo' | grep 'Good evening!'" >/dev/null ||
+    inside "$greeting | grep 'Good evening!'" >/dev/null ||
         fail 'the upgrade changed the configuration'
-    [ "$(conversations)" = 4 ] || fail 'the upgrade lost conversations'
+    [ "$(conversations)" = "$stored" ] || fail 'the upgrade lost conversations'
     ok "$(grep '^upgraded' <<<"$said"), restarted"
     go_back "$said"
     ok "and back to $(inside 'widgetd --version')"
@@ -346,14 +432,22 @@ stop() {
     inside 'cd /root/next && sh install.sh' >/dev/null || fail 'an upgrade of a server that is stopped'
     inside 'systemctl is-active --quiet widgetd' && fail 'an upgrade started a server that was stopped'
     inside 'cd /mnt && sh install.sh --uninstall' >/dev/null || fail 'uninstall'
-    inside 'test -s /var/lib/widgetd/widgetd.db && test -s /etc/widgetd/widget.toml && ! command -v widgetd && ! systemctl cat widgetd' >/dev/null 2>&1 ||
+    inside 'test -s /var/lib/widgetd/widgetd.db && test -s /etc/widgetd/widget.toml && test -s /var/backups/widgetd/by-hand.db &&
+        ! command -v widgetd && ! systemctl cat widgetd' >/dev/null 2>&1 ||
         fail 'uninstalling took too much, or too little'
     ok 'stopped well; uninstalled, and the data is still there'
 }
 
-as_owner='runuser --user widgetd --'
+# As the README has it.
+as_owner='runuser -u widgetd --'
+greeting='curl -sS -H "Origin: https://www.example.com" "http://127.0.0.1:8080/v1/widget/config?agent_id=example"'
+first_visitor=
 tarball=${1:-}
 tools
+if [ "$tarball" = install ]; then
+    fetch_system
+    exit
+fi
 if [ -z "$tarball" ]; then
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
     tarball=target/release-$version/widgetd-$version-$(uname -m)-linux.tar.gz
@@ -364,13 +458,16 @@ fetch_system
 started=$SECONDS
 boot
 install_it
+configure
 start
+shut_in
 serve
 make_next
 reload
 upgrade_with_a_mistake
 watchdog
 backup
+lose_and_restore
 upgrade
 upgrade_that_does_not_start
 stop

@@ -5,9 +5,9 @@
 #   sh install.sh                installs, or upgrades what is there
 #   sh install.sh --uninstall    takes program and service away; configuration and data stay
 #
-# Puts into place: /usr/local/bin/widgetd, the user widgetd, /etc/widgetd/widget.toml and /etc/widgetd/env (only where they
-# are missing), /var/lib/widgetd, the units in /etc/systemd/system, and manual pages and completions if they are in the release.
-# Nothing is started the first time: it says what to do next.
+# Puts into place: /usr/local/bin/widgetd, the user widgetd, /etc/widgetd with the file env for keys (if it is missing),
+# /var/lib/widgetd, the units in /etc/systemd/system, and manual pages and completions if they are in the release.
+# Nothing is started the first time: it says what to do next, first `widgetd init`, which writes /etc/widgetd/widget.toml.
 #
 # An upgrade first lets the new version check the configuration that is there, and changes nothing if that fails. It keeps the
 # program it replaces as /usr/local/bin/widgetd.previous, and restarts the service only if it runs.
@@ -40,14 +40,15 @@ is_staged() { [ -n "$root" ]; }
 check_machine() {
     [ "$(uname -s)" = Linux ] || fail "widgetd runs on Linux; this is $(uname -s)"
     is_staged && return
-    [ "$(id -u)" = 0 ] || fail "needs root: sudo sh $0"
+    [ "$(id -u)" = 0 ] || fail "run this as root"
     [ -d /run/systemd/system ] ||
         fail 'this machine was not started by systemd: copy widgetd to where you want it, and have your own supervisor run "widgetd serve --config FILE"'
 }
 
-# A service that somebody set up by hand has its configuration elsewhere: it must not come up with the demo's.
+# A service that somebody set up by hand has its configuration elsewhere: it must not be replaced by one that has none.
 check_service() {
     [ ! -f "$units/widgetd.service" ] || [ -e "$etc/widget.toml" ] ||
+        grep -q -e '--config /etc/widgetd/widget\.toml' "$units/widgetd.service" ||
         fail "there is a widgetd.service, and no $etc/widget.toml: move your widget.toml (and the file with the keys, as $etc/env) there first, see CHANGELOG.md"
 }
 
@@ -59,8 +60,6 @@ find_program() {
     [ -f "$new" ] || fail "there is no widgetd beside this script: unpack the whole release, or build it (cargo build --release)"
     new_version=$("$new" --version 2>&1) ||
         fail "$new does not run on this machine, which is $(uname -m): $new_version"
-    if [ -f "$here/widget.toml" ]; then example=$here/widget.toml; else example=$here/../widget.toml; fi
-    [ -f "$example" ] || fail 'there is no widget.toml beside this script: unpack the whole release'
 }
 
 # own MODE OWNER FILE: as root makes it that user's; an owner is user:group.
@@ -85,30 +84,28 @@ make_folders() {
 
 # What is there stays as it is.
 configure() {
-    if [ ! -e "$etc/widget.toml" ]; then
-        sed 's|^folder = "data"$|folder = "/var/lib/widgetd"|' "$example" >"$etc/widget.toml.new"
-        grep -q '^folder = "/var/lib/widgetd"$' "$etc/widget.toml.new" ||
-            fail "$example has no line 'folder = \"data\"': it is not the release's own"
-        own 640 root:widgetd "$etc/widget.toml.new"
-        mv "$etc/widget.toml.new" "$etc/widget.toml"
-        say "made $etc/widget.toml, with the demo agent"
-    fi
-    if [ ! -e "$etc/env" ]; then
-        (umask 077 && cat >"$etc/env") <<'ENV'
+    [ ! -e "$etc/env" ] || return 0
+    (umask 077 && cat >"$etc/env") <<'ENV'
 # Variables of the service widgetd, one NAME=value a line. systemd reads them when the service starts; only root can read this file.
-# Here belong the keys that widget.toml names, in key_env and secret_env:
+# Here belong the keys that widget.toml names, in key_env and secret_env. Put 'quotes' around a value that has more than letters,
+# digits and -_.: in it, for a shell reads this too, before `widgetd check`.
 #
 # OPENAI_API_KEY=sk-…
 # WEBHOOK_SECRET=…
 ENV
-        own 600 root:root "$etc/env"
-        say "made $etc/env, for keys"
-    fi
+    own 600 root:root "$etc/env"
+    say "made $etc/env, for keys"
 }
 
 # The new version, as the service will be: the same user, the same variables.
 check_configuration() {
     is_staged && return
+    if [ ! -e "$etc/widget.toml" ]; then
+        # The first time it is not there yet.
+        systemctl --quiet is-active widgetd.service || return 0
+        rm -f "$bin/.widgetd.new"
+        fail "the service runs, and its $etc/widget.toml is gone. Nothing was replaced: put it back and run this again"
+    fi
     systemd-run --quiet --pipe --wait --collect --property=User=widgetd --property=Group=widgetd \
         --property=EnvironmentFile=-/etc/widgetd/env "$bin/.widgetd.new" check --config /etc/widgetd/widget.toml \
         </dev/null >/dev/null && return
@@ -165,7 +162,9 @@ put_the_rest() {
 # How to get back to what ran before.
 how_to_go_back() {
     say "To go back: mv $bin/widgetd.previous $program && systemctl restart widgetd"
-    say '(The older one refuses a database that the newer one has changed: restore the backup from before the upgrade.)'
+    say "If it changed the tables, there is a $data/widgetd.db.before-N, and the older one wants that back:"
+    say "  systemctl stop widgetd; mv $bin/widgetd.previous $program"
+    say "  runuser -u widgetd -- widgetd restore $data/widgetd.db.before-N && systemctl start widgetd"
 }
 
 restart() {
@@ -183,17 +182,17 @@ restart() {
 next_steps() {
     timer=
     [ ! -f "$units/widgetd-backup.timer" ] || timer=' widgetd-backup.timer'
+    say ''
+    say 'Next, as root:'
+    [ -e "$etc/widget.toml" ] || say '  # write /etc/widgetd/widget.toml, from answers
+  widgetd init'
     cat <<NEXT
-
-Next:
-  1. say in /etc/widgetd/widget.toml what your agents are, and put their keys into /etc/widgetd/env;
-  2. look whether it is right, and start it, now and with the machine:
-       systemd-run --quiet --pipe --wait --property=User=widgetd --property=EnvironmentFile=/etc/widgetd/env \\
-           widgetd check --config /etc/widgetd/widget.toml
-       systemctl enable --now widgetd$timer
-  3. systemctl status widgetd; journalctl -u widgetd; curl http://127.0.0.1:8080/readyz
-
-After a change of widget.toml: systemctl reload widgetd.
+  # put the keys that it names into /etc/widgetd/env, as NAME=value, then look both through
+  (set -a; . /etc/widgetd/env; runuser -u widgetd -- widgetd check)
+  # start it, and a backup each night
+  systemctl enable --now widgetd$timer
+  # switch the owner's page at /admin on
+  runuser -u widgetd -- widgetd admin set-password
 NEXT
 }
 
@@ -208,16 +207,16 @@ install_or_upgrade() {
     put_the_rest
     restart
     case $old_version in
-        '')
-            say "installed $new_version"
-            next_steps
-            ;;
+        '') say "installed $new_version" ;;
         "$new_version") say "installed $new_version again" ;;
         *)
             say "upgraded $old_version to $new_version"
             how_to_go_back
             ;;
     esac
+    if [ -z "$old_version" ] || [ ! -e "$etc/widget.toml" ]; then
+        next_steps
+    fi
 }
 
 uninstall() {
@@ -233,7 +232,8 @@ uninstall() {
         "$share/fish/vendor_completions.d/widgetd.fish"
     is_staged || systemctl daemon-reload
     say "took widgetd away. These are still there, with all that was said and left:"
-    say "  $etc (configuration and keys), $data (the database), and the user widgetd"
+    say "  $etc (configuration and keys), $data (the database), backups in /var/backups/widgetd if there are any,"
+    say '  and the user widgetd'
     say "To remove them too: rm -r $etc $data && userdel widgetd"
 }
 

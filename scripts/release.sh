@@ -6,8 +6,9 @@
 #   scripts/release.sh --symbols   builds with symbols and does no more: to see what is large in it
 #
 # Makes target/release-VERSION/ with widgetd, widgetd-VERSION-ARCH-linux.tar.gz and SHA256SUMS. In the tarball are the binary,
-# widget.toml, install.sh, deploy/, container/ (for the Dockerfile), README.md, LICENSE, CHANGELOG.md, and manual pages and completions if widgetd makes them. The
-# same commit with the same toolchain, C compiler and C library gives the same bytes.
+# install.sh, deploy/, container/ (for the Dockerfile, with the demo's widget.toml), README.md, LICENSE, CHANGELOG.md, and manual
+# pages and completions if widgetd makes them. The same commit with the same toolchain, C compiler and C library gives the same
+# bytes.
 #
 # The binary is glibc's static-pie, by the target that every toolchain has: no second target, no second C compiler, and the
 # allocator and the string functions that were measured. One thing of glibc's is taken out: to look a name up it would load the
@@ -190,12 +191,14 @@ pack() {
     local into=$scratch/$name when
     mkdir -p "$into" "$out"
     install --mode=755 "$binary" scripts/install.sh "$into"
-    install --mode=644 widget.toml README.md LICENSE CHANGELOG.md "$into"
+    install --mode=644 README.md LICENSE CHANGELOG.md "$into"
     mkdir "$into/deploy"
     install --mode=644 scripts/deploy/* "$into/deploy"
     made_texts "$into"
-    # What deploy/Dockerfile puts into its image beside the binary.
-    mkdir -p "$into/container/data"
+    # What deploy/Dockerfile puts into its image beside the binary. The demo's configuration is nowhere else: a widgetd that is
+    # called in the folder itself would take it for its own.
+    mkdir -p "$into/container/data" "$into/container/etc/widgetd"
+    install --mode=644 widget.toml "$into/container/etc/widgetd"
     when=$(git log --max-count=1 --format=%ct 2>/dev/null || date --reference=Cargo.lock +%s)
     tar --create --directory "$scratch" --sort=name --mtime="@$when" --owner=0 --group=0 --numeric-owner --format=ustar \
         --mode=u+rwX,go+rX,go-w "$name" | gzip --best --no-name >"$out/$name.tar.gz"

@@ -152,6 +152,7 @@ packages() {
     fi
     scripts/judges.sh install
     scripts/browser.sh install
+    scripts/drill.sh install
     scripts/real-model.sh
 }
 

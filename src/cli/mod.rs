@@ -206,10 +206,12 @@ impl Options {
     }
 }
 
-/// The first of the places where there is something. What is there and cannot be read is no reason to take another one.
+/// The first of the places where there is something. What is there and cannot be read is no reason to take another one; a
+/// current folder that is closed to this user is none of theirs: in root's, `runuser -u widgetd` leads here.
 fn find_config() -> Option<PathBuf> {
     let is_there = |path: &&&str| match std::fs::symlink_metadata(**path) {
         Ok(_) => true,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => **path != DEFAULT_CONFIG,
         Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
     };
     [DEFAULT_CONFIG, INSTALLED_CONFIG].iter().find(is_there).map(PathBuf::from)

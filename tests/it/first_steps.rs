@@ -261,6 +261,12 @@ fn the_installed_configuration_is_found_where_there_is_none_in_the_folder() {
     assert!(installed.0 == Some(0) && installed.1.starts_with("/etc/widgetd/widget.toml is valid."), "{}", installed.1);
     let own = told("cp one.toml /etc/widgetd/widget.toml; mkdir x; cd x; cp ../one.toml widget.toml; $W check");
     assert!(own.0 == Some(0) && own.1.starts_with("widget.toml is valid."), "{}", own.1);
+    // As `runuser -u widgetd` in root's folder.
+    let closed = told(
+        "cp one.toml /etc/widgetd/widget.toml; cp $W /etc/widgetd/program; chmod 755 /etc/widgetd; mkdir root; chmod 700 root; \
+         cd root; setpriv --reuid 4711 --clear-groups /etc/widgetd/program check",
+    );
+    assert!(closed.0 == Some(0) && closed.1.starts_with("/etc/widgetd/widget.toml is valid."), "{}", closed.1);
     // What is named is taken, or nothing is.
     let named = told("cp one.toml /etc/widgetd/widget.toml; WIDGETD_CONFIG=no.toml $W check");
     assert!(named.0 == Some(2) && named.1.contains("no.toml"), "{}", named.1);
@@ -274,7 +280,19 @@ fn a_file_that_root_makes_for_an_installed_server_can_be_read_by_it() {
     let output = with_own_etc(&folder, script);
     let told = text(&output.stdout);
     assert!(told.starts_with("640 0 4711 /etc/widgetd/widget.toml\nfolder = \"/var/lib/widgetd\"\n"), "{told}");
-    assert!(told.contains("systemctl enable --now widgetd"), "{told}{}", text(&output.stderr));
+    assert!(told.contains("  widgetd check\n  # start it\n  widgetd\n"), "{told}{}", text(&output.stderr));
+    // Beside a service, as its user.
+    let script = "mkdir -p /etc/systemd/system; touch /etc/systemd/system/widgetd.service; $W init --site acme.example \
+                  --model-url https://api.openai.com/v1 --model m --key-env MODEL_KEY";
+    let told = text(&with_own_etc(&folder, script).stdout);
+    for words in [
+        "Write the key into /etc/widgetd/env: MODEL_KEY=",
+        "(set -a; . /etc/widgetd/env; runuser -u widgetd -- widgetd check)\n",
+        "systemctl enable --now widgetd widgetd-backup.timer\n",
+        "runuser -u widgetd -- widgetd admin set-password\n",
+    ] {
+        assert!(told.contains(words), "{words} in {told}");
+    }
 }
 
 #[test]

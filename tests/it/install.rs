@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::server::{BINARY, Folder};
+use crate::support::server::Folder;
 
 /// An unpacked release, and the folder that it is installed into.
 struct Release {
@@ -19,7 +19,7 @@ impl Release {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         fs::create_dir(release.path("deploy")).unwrap();
         fs::create_dir(release.path("installed")).unwrap();
-        for file in ["scripts/install.sh", "widget.toml", "scripts/deploy/widgetd.service"] {
+        for file in ["scripts/install.sh", "scripts/deploy/widgetd.service", "scripts/deploy/widgetd-backup.timer"] {
             fs::copy(root.join(file), release.path(file.strip_prefix("scripts/").unwrap_or(file))).unwrap();
         }
         release.becomes(version);
@@ -61,17 +61,23 @@ impl Release {
 }
 
 #[test]
-fn the_first_installation_brings_a_configuration_that_the_server_takes() {
+fn the_first_installation_makes_no_configuration_and_says_what_does() {
     let release = Release::new("1.0.0");
     let said = release.install(&[]);
-    assert!(said.contains("installed widgetd 1.0.0") && said.contains("systemctl enable --now widgetd"), "{said}");
-    let config = release.installed("etc/widgetd/widget.toml");
-    assert!(fs::read_to_string(&config).unwrap().contains("\nfolder = \"/var/lib/widgetd\"\n"));
-    let checked = Command::new(BINARY).arg("check").arg("--config").arg(&config).output().unwrap();
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let start = "systemctl enable --now widgetd widgetd-backup.timer\n";
+    assert!(
+        said.contains("installed widgetd 1.0.0\n") && said.contains("  widgetd init\n") && said.contains(start),
+        "{said}"
+    );
+    assert!(!release.installed("etc/widgetd/widget.toml").exists());
+    // Again, before that was done.
+    let said = release.install(&[]);
+    assert!(said.contains("installed widgetd 1.0.0 again\n") && said.contains("  widgetd init\n"), "{said}");
+    fs::write(release.installed("etc/widgetd/widget.toml"), "# mine").unwrap();
+    let said = release.install(&[]);
+    assert!(said.contains("installed widgetd 1.0.0 again\n") && !said.contains("Next"), "{said}");
     for (name, mode) in [
         ("etc/widgetd", 0o750),
-        ("etc/widgetd/widget.toml", 0o640),
         ("etc/widgetd/env", 0o600),
         ("var/lib/widgetd", 0o700),
         ("usr/local/bin/widgetd", 0o755),
@@ -103,7 +109,7 @@ fn an_upgrade_keeps_the_configuration_the_keys_and_the_program_before_it() {
 }
 
 #[test]
-fn a_service_that_was_set_up_by_hand_does_not_come_up_with_the_configuration_of_the_demo() {
+fn a_service_that_was_set_up_by_hand_is_not_replaced_by_one_without_a_configuration() {
     let release = Release::new("1.0.0");
     let unit = release.installed("etc/systemd/system/widgetd.service");
     fs::create_dir_all(unit.parent().unwrap()).unwrap();
@@ -119,6 +125,7 @@ fn a_service_that_was_set_up_by_hand_does_not_come_up_with_the_configuration_of_
 fn uninstalling_leaves_what_cannot_be_had_again() {
     let release = Release::new("1.0.0");
     release.install(&[]);
+    fs::write(release.installed("etc/widgetd/widget.toml"), "# mine").unwrap();
     fs::write(release.installed("var/lib/widgetd/widgetd.db"), "all that was said").unwrap();
     let said = release.install(&["--uninstall"]);
     for name in ["etc/widgetd/widget.toml", "etc/widgetd/env", "var/lib/widgetd/widgetd.db"] {

@@ -20,6 +20,12 @@ use crate::widget;
 const FULL: &str = include_str!("../../../widget.toml");
 /// Where an installed server keeps what it stores.
 const INSTALLED_FOLDER: &str = "/var/lib/widgetd";
+/// Where systemd has the service, from install.sh or from a package.
+const UNITS: [&str; 3] = [
+    "/etc/systemd/system/widgetd.service",
+    "/usr/lib/systemd/system/widgetd.service",
+    "/lib/systemd/system/widgetd.service",
+];
 const STANDARD_OUTPUT: &str = "-";
 
 #[derive(Args)]
@@ -157,23 +163,16 @@ fn put(path: &Path, text: &str, overwrite: bool, is_printed: bool) -> Result<(),
 
 /// What is next.
 fn tell(draft: &Draft, path: &Path) {
-    let is_installed = is_installed(path);
-    let is_found = is_installed || path == Path::new(DEFAULT_CONFIG);
-    let command = if is_found { "widgetd".to_owned() } else { format!("widgetd --config {}", path.display()) };
+    let has_service = is_installed(path) && UNITS.iter().any(|unit| Path::new(unit).exists());
     say(format_args!("Wrote {}. What is next:", path.display()));
     say(format_args!(""));
-    if let Some(step) = draft.model.as_ref().and_then(|model| key_step(&model.key, is_installed)) {
+    if let Some(step) = draft.model.as_ref().and_then(|model| key_step(&model.key, has_service)) {
         say(format_args!("  {step}"));
         say(format_args!(""));
     }
-    let start = if is_installed { "systemctl enable --now widgetd".to_owned() } else { command.clone() };
-    for (command, does) in [
-        (format!("{command} import-faq FILE"), "teaches it the questions of a Markdown or CSV file"),
-        (format!("{command} check"), "looks the file through, and prints a call to try"),
-        (start, "starts it"),
-        (format!("{command} admin set-password"), "switches the owner's page at /admin on"),
-    ] {
-        say(format_args!("  {command:<40} {does}"));
+    for (command, does) in next_commands(path, has_service) {
+        say(format_args!("  # {does}"));
+        say(format_args!("  {command}"));
     }
     say(format_args!(""));
     say(format_args!("The tag for your page:"));
@@ -182,11 +181,32 @@ fn tell(draft: &Draft, path: &Path) {
     say(format_args!("  {}", widget::tag(&server, &draft.id)));
 }
 
+/// Each with what it does. As root beside a service they are for the service's user, with its keys.
+fn next_commands(path: &Path, has_service: bool) -> [(String, &'static str); 4] {
+    let is_found = is_installed(path) || path == Path::new(DEFAULT_CONFIG);
+    let command = if is_found { "widgetd".to_owned() } else { format!("widgetd --config {}", path.display()) };
+    let [check, start, password] = if has_service {
+        [
+            "(set -a; . /etc/widgetd/env; runuser -u widgetd -- widgetd check)".to_owned(),
+            "systemctl enable --now widgetd widgetd-backup.timer".to_owned(),
+            "runuser -u widgetd -- widgetd admin set-password".to_owned(),
+        ]
+    } else {
+        [format!("{command} check"), command.clone(), format!("{command} admin set-password")]
+    };
+    [
+        (format!("{command} import-faq FILE"), "teach it the questions of a Markdown or CSV file"),
+        (check, "look the file through; this prints a call to try"),
+        (start, if has_service { "start it, and a backup each night" } else { "start it" }),
+        (password, "switch the owner's page at /admin on"),
+    ]
+}
+
 /// What must be done before a key is found.
-fn key_step(key: &Key, is_installed: bool) -> Option<String> {
+fn key_step(key: &Key, has_service: bool) -> Option<String> {
     match key {
         Key::None => None,
-        Key::Variable(name) if is_installed => Some(format!("Write the key into /etc/widgetd/env: {name}=…")),
+        Key::Variable(name) if has_service => Some(format!("Write the key into /etc/widgetd/env: {name}=…")),
         Key::Variable(name) if std::env::var_os(name).is_some() => None,
         Key::Variable(name) => Some(format!("Set {name} to the model's key first: export {name}=…")),
         Key::File(path) => {
