@@ -1,12 +1,18 @@
 //! What is served from inside the binary: the demo page and the description of the API.
 
+use std::sync::Arc;
+
 use rouille::Response;
 
 use super::error::ApiError;
 use super::{Ctx, Outcome, routes};
+use crate::domain::agent::Agent;
 
-/// The agent that the demo page talks to.
+/// The agent that the demo page talks to, if there is one of that id.
 const DEMO_AGENT: &str = "demo";
+
+/// Where the demo page names it.
+const DEMO_TAG: &str = "data-agent-id=\"demo\"";
 
 /// As strict as a site with the widget can be: no inline script or style, nothing from elsewhere, no HTML made from text.
 const DEMO_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -71,7 +77,11 @@ pub(super) fn openapi(_: &Ctx<'_>) -> Result<Outcome, ApiError> {
 }
 
 pub(super) fn demo_page(ctx: &Ctx<'_>) -> Result<Outcome, ApiError> {
-    let response = demo(ctx, "text/html; charset=utf-8", include_str!("../widget/site/index.html"))?;
+    let agent = demo_agent(ctx).ok_or(ApiError::NotFound)?;
+    // An id has no character that HTML gives a meaning.
+    let tag = format!("data-agent-id=\"{}\"", agent.id().as_str());
+    let page = include_str!("../widget/site/index.html").replace(DEMO_TAG, &tag);
+    let response = demo(ctx, "text/html; charset=utf-8", page)?;
     Ok(response
         .with_additional_header("Content-Security-Policy", DEMO_POLICY)
         .with_additional_header("Referrer-Policy", "strict-origin-when-cross-origin")
@@ -102,9 +112,16 @@ fn file(path: &str) -> Option<&'static str> {
     SITE_FILES.iter().chain(&WORDS_FILES).find(|(known, _)| *known == path).map(|(_, body)| *body)
 }
 
-/// Something of the demo page, while the demo agent is configured.
-fn demo(ctx: &Ctx<'_>, content_type: &'static str, body: &'static str) -> Result<Response, ApiError> {
-    if ctx.snapshot.config.agent(DEMO_AGENT).is_none() {
+/// The agent of that id, else the first that may be used on the server's own pages.
+fn demo_agent<'a>(ctx: &'a Ctx<'_>) -> Option<&'a Agent> {
+    let config = &ctx.snapshot.config;
+    let is_for_own = |agent: &&Arc<Agent>| agent.allowed_origins.own;
+    config.agent(DEMO_AGENT).or_else(|| config.agents.iter().find(is_for_own)).map(Arc::as_ref)
+}
+
+/// Something of the demo page, while there is an agent for it.
+fn demo(ctx: &Ctx<'_>, content_type: &'static str, body: impl Into<Vec<u8>>) -> Result<Response, ApiError> {
+    if demo_agent(ctx).is_none() {
         return Err(ApiError::NotFound);
     }
     Ok(Response::from_data(content_type, body).with_unique_header("Cache-Control", "no-cache"))

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::table::one_line;
 use super::{Options, USAGE, agent, complain, fail, file, load_without_secrets, say, told};
 use crate::config::{self, Edited, Fate};
 use crate::domain::agent::Faq;
@@ -53,7 +54,8 @@ pub(super) fn run(options: &Options, import: &Import) -> Result<(), ExitCode> {
     };
     let reading = read(import)?;
     for passed in &reading.passed {
-        complain(format_args!("passed over, line {}: {}", passed.line, passed.why));
+        // It may come from anywhere, with what a terminal would obey.
+        complain(format_args!("passed over, line {}: {}", passed.line, one_line(&passed.why)));
     }
     let entries = judged(&reading, import)?;
     if entries.is_empty() {
@@ -69,7 +71,7 @@ pub(super) fn run(options: &Options, import: &Import) -> Result<(), ExitCode> {
 
 fn read(import: &Import) -> Result<Reading, ExitCode> {
     let source = &import.source;
-    let wrong = |error: &dyn std::fmt::Display| fail(&format_args!("{source}: {error}"));
+    let wrong = |error: &dyn std::fmt::Display| fail(&format_args!("{source}: {}", one_line(&error.to_string())));
     let form = import.format.map(|format| match format {
         Format::Markdown => Form::Markdown,
         Format::Csv => Form::Csv,
@@ -102,7 +104,9 @@ fn judged(reading: &Reading, import: &Import) -> Result<Vec<Faq>, ExitCode> {
             }
             Err(complaints) => {
                 bad += 1;
-                complaints.iter().for_each(|complaint| complain(format_args!("refused, line {line}: {complaint}")));
+                complaints.iter().for_each(|complaint| {
+                    complain(format_args!("refused, line {line}: {}", one_line(&complaint.to_string())));
+                });
             }
         }
     }
@@ -139,9 +143,9 @@ fn tell(edited: &Edited, entries: &[Faq], id: &str, path: &Path, import: &Import
             Fate::Updated => "updated",
             Fate::Unchanged => continue,
         };
-        say(format_args!("{fate:<8} {}", entry.question));
+        say(format_args!("{fate:<8} {}", one_line(&entry.question)));
     }
-    edited.dropped.iter().for_each(|question| say(format_args!("{:<8} {question}", "dropped")));
+    edited.dropped.iter().for_each(|question| say(format_args!("{:<8} {}", "dropped", one_line(question))));
     let count = |wanted: Fate| edited.fates.iter().filter(|fate| **fate == wanted).count();
     let (added, updated, unchanged) = (count(Fate::Added), count(Fate::Updated), count(Fate::Unchanged));
     let dropped = if import.replace { format!(", {} dropped", edited.dropped.len()) } else { String::new() };

@@ -54,7 +54,15 @@ fn tag(text: &str, markdown: &mut String, links: &mut Vec<String>) -> usize {
     let name: String = inner.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/').collect();
     match name.trim_end_matches('/').to_ascii_lowercase().as_str() {
         "br" => markdown.push('\n'),
-        "p" | "/p" | "div" | "/div" | "ul" | "/ul" | "ol" | "/ol" => paragraph(markdown),
+        "p" | "/p" | "div" | "/div" | "ul" | "/ul" | "ol" | "/ol" | "details" | "/details" => paragraph(markdown),
+        "summary" => {
+            paragraph(markdown);
+            markdown.push_str("**");
+        }
+        "/summary" => {
+            markdown.push_str("**");
+            paragraph(markdown);
+        }
         "li" => markdown.push_str(if markdown.ends_with('\n') || markdown.is_empty() { "- " } else { "\n- " }),
         "b" | "/b" | "strong" | "/strong" => markdown.push_str("**"),
         "i" | "/i" | "em" | "/em" => markdown.push('*'),

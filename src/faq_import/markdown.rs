@@ -109,7 +109,7 @@ impl Reader {
             if let Style::Pair { is_answered } = &mut open.style {
                 *is_answered = true;
             }
-            self.answer(&answer);
+            self.answer(&without_tags(&answer));
             return;
         }
         match &mut open.style {
@@ -118,13 +118,13 @@ impl Reader {
                 let is_blank = line.text.trim().is_empty();
                 if is_blank || open.question.ends_with('?') {
                     *is_answered = true;
-                    self.answer(line.text);
+                    self.answer(&without_tags(line.text));
                 } else {
                     let more = plain(line.text);
                     open.question = format!("{} {more}", open.question).trim().to_owned();
                 }
             }
-            _ => self.answer(line.text),
+            _ => self.answer(&without_tags(line.text)),
         }
     }
 
@@ -200,6 +200,11 @@ fn marked(line: &str, words: &[&str]) -> Option<String> {
     let (rest, bold) = rest?;
     let without_end = rest.strip_prefix(bold).or_else(|| rest.trim_end().strip_suffix(bold));
     Some(without_end.unwrap_or(rest).trim().to_owned())
+}
+
+/// A line of an answer, which is not code. In a table's row a tag that breaks the line would break the table.
+fn without_tags(line: &str) -> String {
+    if line.trim_start().starts_with('|') { line.to_owned() } else { html::to_markdown(line) }
 }
 
 /// A question as plain text: it is shown as it is.

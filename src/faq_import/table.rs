@@ -19,6 +19,10 @@ pub(crate) enum TableError {
          reads \"{found}\""
     )]
     NoColumns { found: String },
+    #[error(
+        "line {line}: a cell of this row begins with a quote that is never closed, and all that follows would be in it"
+    )]
+    Unclosed { line: usize },
     #[error("line {line} cannot be read: {source}")]
     Broken { line: u64, source: csv::Error },
 }
@@ -29,7 +33,11 @@ struct Columns {
     url: Option<usize>,
 }
 
+/// What is put behind the text to see whether it is read as a row of its own.
+const END: &str = "end of the table";
+
 pub(super) fn read(text: &str) -> Result<Reading, TableError> {
+    let text = without_separator_line(text);
     let Some((separator, columns)) =
         SEPARATORS.iter().find_map(|separator| Some((*separator, columns(text, *separator)?)))
     else {
@@ -37,12 +45,27 @@ pub(super) fn read(text: &str) -> Result<Reading, TableError> {
         return Err(TableError::NoColumns { found });
     };
     let mut reading = Reading::default();
+    let mut last = 1;
     for record in reader(text, separator).records() {
         let record = record
             .map_err(|source| TableError::Broken { line: source.position().map_or(1, csv::Position::line), source })?;
-        read_record(&record, line_of(&record, text), &columns, &mut reading);
+        last = line_of(&record, text);
+        read_record(&record, last, &columns, &mut reading);
     }
-    Ok(reading)
+    if is_closed(text, separator) { Ok(reading) } else { Err(TableError::Unclosed { line: last }) }
+}
+
+/// Without the line "sep=;" that Excel writes before the names. Its end stays, so that lines are counted as they stand.
+fn without_separator_line(text: &str) -> &str {
+    let Some(rest) = text.strip_prefix("sep=") else { return text };
+    rest.find(['\r', '\n']).filter(|length| *length <= 1).map_or(text, |length| &rest[length..])
+}
+
+/// Whether the last cell ends: a reader of CSV takes the end of the file for a quote's end too.
+fn is_closed(text: &str, separator: u8) -> bool {
+    let text = format!("{text}\n{END}\n");
+    let last = reader(&text, separator).into_records().last();
+    last.is_some_and(|record| record.is_ok_and(|record| record.get(0) == Some(END)))
 }
 
 fn reader(text: &str, separator: u8) -> csv::Reader<&[u8]> {
@@ -126,6 +149,22 @@ mod tests {
             &["5 When?|Now.|"],
             &["2 \"How?\" has no answer", "3 an answer without a question"],
         );
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_swallows_nothing() {
+        let told = read("question,answer\nHow?,So.\nWhen?,\"Now.\nWhere?,There.\n").unwrap_err().to_string();
+        assert!(told.starts_with("line 3: a cell of this row begins with a quote"), "{told}");
+        check(
+            "question,answer\nHow long?,5\" or so\nWhen?,\"Now.\"",
+            &["2 How long?|5\" or so|", "3 When?|Now.|"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn the_line_that_excel_puts_before_the_names_is_none_of_them() {
+        check("sep=;\r\nQuestion;Answer\r\nHow?;So.\r\n", &["3 How?|So.|"], &[]);
     }
 
     #[test]

@@ -7,11 +7,12 @@
 //! is there, whole. A log never outlives its database's name: SQLite would apply it to whatever has the name next.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::OFlags;
 
 use super::backup::in_a_name;
 use super::snapshot::{self, Holds};
@@ -21,6 +22,8 @@ use crate::domain::time::Timestamp;
 
 /// What each database of SQLite begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// What is copied at once.
+const PART_BYTES: usize = 256 << 10;
 
 /// Why nothing was restored. The present database is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +67,8 @@ impl Restore {
         let folder = settings.folder.clone();
         let write = |error| RestoreError::Write { folder: folder.clone(), error };
         let read = |error| RestoreError::Read { path: file.to_owned(), error };
-        let backup = File::open(file).map_err(read)?;
-        if !backup.metadata().map_err(read)?.is_file() {
-            return Err(RestoreError::NotAFile { path: file.to_owned() });
-        }
+        let backup = open_plain(file)?.ok_or_else(|| read(io::ErrorKind::NotFound.into()))?;
+        let log = open_plain(&beside(file, "-wal"))?;
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(write)?;
         let lock = lock(&folder).map_err(|error| match error {
             StoreError::Locked => RestoreError::Served { folder: folder.clone() },
@@ -75,7 +76,12 @@ impl Restore {
         })?;
         let database = settings.database();
         let copy = Unfinished::begin(&database).map_err(write)?;
-        fill(&copy, backup, file).map_err(write)?;
+        fill(&mut copy.file(), backup, file, &folder)?;
+        if let Some(log) = log {
+            let path = beside(copy.path(), "-wal");
+            let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(write)?;
+            fill(&mut to, log, &beside(file, "-wal"), &folder)?;
+        }
         let unfit = |error| RestoreError::Unfit { path: file.to_owned(), error };
         let holds = check(&copy, file).map_err(unfit)?;
         give_to_the_servers_user(&copy, &database, &folder).map_err(write)?;
@@ -110,17 +116,31 @@ impl Restore {
     }
 }
 
-/// Copies the bytes, and those of a log beside the file: whoever copied the files of a stopped server has that too.
-fn fill(copy: &Unfinished, mut backup: File, file: &Path) -> io::Result<()> {
-    io::copy(&mut backup, &mut copy.file())?;
-    match File::open(beside(file, "-wal")) {
-        Ok(mut log) => {
-            let path = beside(copy.path(), "-wal");
-            let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            io::copy(&mut log, &mut to).map(|_| ())
+/// Opens a backup, or the log beside it: whoever copied the files of a stopped server has that too. None: it is not there.
+fn open_plain(path: &Path) -> Result<Option<File>, RestoreError> {
+    // Opening a pipe would else wait for somebody to write into it.
+    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
+    let read = |error| RestoreError::Read { path: path.to_owned(), error };
+    match file {
+        Ok(file) if file.metadata().map_err(read)?.is_file() => Ok(Some(file)),
+        Ok(_) => Err(RestoreError::NotAFile { path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(read(error)),
+    }
+}
+
+/// Copies the bytes of `path`. A disk that does not give them is told from one that does not take them.
+fn fill(to: &mut impl Write, mut from: File, path: &Path, folder: &Path) -> Result<(), RestoreError> {
+    let mut part = vec![0; PART_BYTES];
+    loop {
+        match from.read(&mut part) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to
+                .write_all(&part[..length])
+                .map_err(|error| RestoreError::Write { folder: folder.to_owned(), error })?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(RestoreError::Read { path: path.to_owned(), error }),
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::config::Agent;
 use crate::support::site::{Shared, Site};
 
 static SITE: Shared = Shared::new(Site::start);
@@ -61,6 +62,20 @@ fn the_demo_page_and_its_files_are_there_while_the_demo_agent_is() {
         without.get(path).refused(404, "not_found");
     }
     without.get("/healthz").expect(200);
+}
+
+#[test]
+fn without_an_agent_demo_it_shows_the_first_that_its_own_pages_may_use() {
+    let site = Site::with(|config| {
+        config.remove_agent("demo");
+        config.add_agent(Agent::new("elsewhere", "https://a.example"));
+        config.add_agent(Agent::new("here", "self"));
+        config.add_agent(Agent::new("here-too", "self"));
+    });
+    assert_eq!(values(&site.get("/").text(), "data-agent-id"), ["here"]);
+    assert_eq!(values(&site.get("/pricing").text(), "data-agent-id"), ["here"]);
+    assert_eq!(site.get("/site/site.js").status, 200);
+    assert_eq!(values(&SITE.get().get("/").text(), "data-agent-id"), ["demo"]);
 }
 
 #[test]

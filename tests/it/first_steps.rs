@@ -70,6 +70,30 @@ fn whatever_the_flags_are_the_file_passes_check() {
 }
 
 #[test]
+fn until_it_is_on_the_web_its_own_page_shows_the_agent() {
+    for (flags, own) in [
+        (&["--listen", "127.0.0.1:8099"][..], true),
+        (&["--listen", "0.0.0.0:8099"], false),
+        (&["--public-url", "https://chat.acme.example"], false),
+    ] {
+        let folder = Folder::new();
+        let told = text(&run(&folder, &[&["init", "--site", "https://acme.example"], flags].concat()).stdout);
+        assert_eq!(told.contains("in a browser on this machine: http://127.0.0.1:8099/\n"), own, "{told}");
+        assert_eq!(written(&folder).contains("\"https://www.acme.example\", \"self\"]"), own, "{}", written(&folder));
+    }
+}
+
+#[test]
+fn a_proxy_on_this_machine_is_suggested_as_the_server_sees_it() {
+    for (listen, proxy) in [("127.0.0.1:8099", "127.0.0.1"), ("[::1]:8099", "::1")] {
+        let folder = Folder::new();
+        let flags = ["init", "--site", "https://acme.example", "--public-url", "https://chat.acme.example"];
+        run(&folder, &[&flags[..], &["--listen", listen]].concat());
+        assert!(written(&folder).contains(&format!("\ntrusted_proxies = [\"{proxy}\"]\n")), "{}", written(&folder));
+    }
+}
+
+#[test]
 fn the_file_that_it_writes_says_what_the_flags_said() {
     let folder = Folder::new();
     let flags = ["init", "--site", "https://acme.example", "--name", "Ada", "--language", "de"];

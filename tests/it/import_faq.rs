@@ -125,6 +125,17 @@ fn what_the_configuration_refuses_is_told_with_its_line_and_nothing_is_written()
 }
 
 #[test]
+fn nothing_that_a_terminal_would_obey_is_shown_of_a_file() {
+    let folder = folder();
+    folder.write("faq.md", "# How?\nSo.\n# Never \u{1b}[2J\n# When \u{1b}]0;x\u{7}?\nNow.\n");
+    folder.write("faq.csv", "\u{1b}[2Jid,text\n1,2\n");
+    let told = imported(&folder, &["faq.md", "--agent", "two", "--skip-bad"])
+        + &refused(&folder, &["faq.csv", "--agent", "two"]);
+    assert!(told.contains("has no answer") && told.contains("must name the columns"), "{told}");
+    assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+}
+
+#[test]
 fn files_that_hold_no_questions_are_told_apart() {
     let folder = folder();
     folder.write("empty.md", "Nothing here.\n");

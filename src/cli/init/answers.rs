@@ -271,7 +271,8 @@ fn suggested_key(url: &str) -> &'static str {
 /// widgetd speaks no TLS itself: who has it has a proxy, mostly on the same machine.
 fn suggested_proxy(draft: &Draft, flags: &Flags) -> Option<String> {
     let is_tls = draft.public_url.as_ref().is_some_and(|url| url.starts_with("https://"));
-    (is_tls && flags.proxy.is_none()).then(|| "127.0.0.1".to_owned())
+    let loopback = if draft.listen.starts_with("[::1]:") { "::1" } else { "127.0.0.1" };
+    (is_tls && flags.proxy.is_none()).then(|| loopback.to_owned())
 }
 
 /// Only where visitors, or a proxy on another machine, come by the network.

@@ -1,6 +1,7 @@
 //! What `widgetd init` knows so far, the file that it makes of it, and what the configuration has to say to that. The words of a
 //! refusal are the configuration's own.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::config::{self, Complaint, toml_lines, toml_string};
@@ -134,10 +135,22 @@ model = {model}
         )
     }
 
+    /// Whether the server's own page shows the agent: only as long as nobody comes there from elsewhere.
+    pub(super) fn has_demo(&self) -> bool {
+        let is_loopback = self.listen.parse::<SocketAddr>().is_ok_and(|listen| listen.ip().is_loopback());
+        self.public_url.is_none() && is_loopback
+    }
+
     fn agent(&self) -> String {
         let [id, name, language] = [&self.id, &self.name, &self.language].map(|text| toml_string(text));
-        let origins: Vec<_> = self.sites.iter().map(|site| toml_string(site.as_str())).collect();
+        let own = self.has_demo().then_some("self");
+        let origins: Vec<_> = self.sites.iter().map(Origin::as_str).chain(own).map(toml_string).collect();
         let origins = origins.join(", ");
+        let about_self = if own.is_some() {
+            "# \"self\" is the demo page of widgetd itself, to try it here: take it out once you are on the web.\n"
+        } else {
+            ""
+        };
         let primary = self.language.split('-').next().unwrap_or_default().to_ascii_lowercase();
         let greeting = match GREETINGS.iter().find(|(language, _)| *language == primary) {
             Some((_, greeting)) => format!("greeting = {}\n", toml_string(greeting)),
@@ -158,7 +171,7 @@ id = {id}
 name = {name}
 language = {language}
 # The sites that may use it, each exactly as browsers send it: no path, no slash at the end.
-allowed_origins = [{origins}]
+{about_self}allowed_origins = [{origins}]
 {greeting}# Up to six, shown as buttons before the first message.
 # starter_prompts = [\"How long does shipping take?\", \"What does it cost?\"]
 # What a model is told before each conversation. Visitors can make it repeat this.

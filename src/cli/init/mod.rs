@@ -174,6 +174,10 @@ fn tell(draft: &Draft, path: &Path) {
         say(format_args!("  # {does}"));
         say(format_args!("  {command}"));
     }
+    if draft.has_demo() {
+        say(format_args!(""));
+        say(format_args!("Once it runs, try it in a browser on this machine: http://{}/", draft.listen));
+    }
     say(format_args!(""));
     say(format_args!("The tag for your page:"));
     say(format_args!(""));

@@ -81,14 +81,10 @@ fn what_unfolds_asks_in_its_summary() {
     );
     check(
         "<details open>\n<summary>A?</summary>\n<details>\n<summary>b</summary>c\n</details>\nd\n</details>\n",
-        &["1 A?|bc\n\nd"],
+        &["1 A?|**b**\n\nc\n\n\nd"],
         &[],
     );
-    check(
-        "## How?\nSo.\n<details><summary>More</summary>m</details>\n",
-        &["1 How?|So.\n<details><summary>More</summary>m</details>"],
-        &[],
-    );
+    check("## How?\nSo.\n<details><summary>More</summary>m</details>\n", &["1 How?|So.\n**More**\n\nm"], &[]);
     check("<details>\nnever closed\n", &[], &[]);
 }
 
@@ -112,4 +108,11 @@ fn comments_are_left_out_and_an_empty_file_has_nothing() {
     check("## How?\n<!-- not yet:\n## When?\n-->\nSo.\n", &["1 How?|So."], &[]);
     check("", &[], &[]);
     check("Just text.\n", &[], &[]);
+}
+
+#[test]
+fn the_html_of_an_answer_is_markdown_and_that_of_its_code_and_tables_stays() {
+    let source = "# How?\n\nOne<br>two &amp; <a href=\"https://a.example\">three</a>.\n\n~~~\n<b> &amp;\n~~~\n\n| a<br>b |\n|---|\n";
+    let answer = "One\ntwo & [three](https://a.example).\n\n~~~\n<b> &amp;\n~~~\n\n| a<br>b |\n|---|";
+    assert_eq!(read(source).entries[0].answer, answer);
 }

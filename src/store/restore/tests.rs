@@ -144,6 +144,36 @@ fn what_is_no_whole_backup_of_ours_is_refused_in_its_own_words() {
     assert!(restore(&settings, &scratch.path().join("missing")).unwrap_err().contains("cannot read"));
 }
 
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let scratch = Scratch::new();
+    let settings = settings(&scratch);
+    let (pipe, good) = (scratch.path().join("pipe"), scratch.path().join("good"));
+    make(&settings);
+    std::fs::copy(settings.database(), &good).unwrap();
+    for path in [&pipe, &beside(&good, "-wal")] {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap();
+    }
+    for (file, named) in [(&pipe, pipe.clone()), (&good, beside(&good, "-wal"))] {
+        let told = restore(&settings, file).unwrap_err();
+        assert_eq!(told, format!("{} is not a plain file", named.display()));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_told_from_a_folder_that_cannot_be_written() {
+    let scratch = Scratch::new();
+    // Opened, a folder reads as an error.
+    let unreadable = || File::open(scratch.path()).unwrap();
+    let told = fill(&mut Vec::new(), unreadable(), Path::new("backup"), Path::new("data")).unwrap_err().to_string();
+    assert!(told.starts_with("cannot read backup: "), "{told}");
+    let path = scratch.path().join("file");
+    std::fs::write(&path, "x").unwrap();
+    let mut closed = File::open(&path).unwrap();
+    let told = fill(&mut closed, File::open(&path).unwrap(), &path, Path::new("data")).unwrap_err().to_string();
+    assert!(told.starts_with("cannot write in data: "), "{told}");
+}
+
 /// Who copied the three files of a stopped server has a backup too.
 #[test]
 fn a_copied_log_beside_the_file_is_part_of_it() {

@@ -35,8 +35,9 @@ async function copied(code) {
 
 export function snippetsGroup() {
   const { origin } = location;
+  const { agentId } = document.querySelector("script[data-agent-id]").dataset;
   const tag = snippet("The tag", "Anywhere in your page. Its origin must stand in allowed_origins of the agent.");
-  tag.show(`<script src="${origin}/widget.js" data-agent-id="demo" async></script>`);
+  tag.show(`<script src="${origin}/widget.js" data-agent-id="${agentId}" async></script>`);
   const policy = snippet("Content-Security-Policy", "What your policy must allow, if you have one. Styles and Trusted Types need nothing.");
   policy.show(`script-src ${origin}; connect-src ${origin}`);
   const settings = snippet("These settings", "What you changed above, for the agent in widget.toml.");
