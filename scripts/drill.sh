@@ -131,7 +131,8 @@ boot() {
     nspawn_pid=$!
     local tries
     for ((tries = 0; tries < 200; tries++)); do
-        leader=$(pgrep --parent "$nspawn_pid" | head -n 1) || true
+        # By its name: a child before it only prepares the machine.
+        leader=$(pgrep --exact --parent "$nspawn_pid" systemd) || true
         [ -z "$leader" ] || break
         kill -0 "$nspawn_pid" 2>/dev/null || fail 'systemd-nspawn does not run here: it needs all of root'"'"'s rights'
         sleep 0.1
