@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 use url::Url;
 
+use super::table::is_command;
 use super::{Options, USAGE, agent, fail, load_without_secrets, say};
 use crate::doctor::{self, Caller, Case, Finding, Report, Severity};
 use crate::server;
@@ -78,6 +79,7 @@ fn document(report: &Report) -> serde_json::Value {
         "page": report.page,
         "agent": report.agent,
         "server": report.server,
+        "has_tag": report.has_tag,
         "findings": report.findings,
         "fine": report.fine,
     })
@@ -87,8 +89,9 @@ fn document(report: &Report) -> serde_json::Value {
 fn tell(report: &Report) {
     let agent = report.agent.as_deref().unwrap_or_default();
     let [errors, warnings] = [Severity::Error, Severity::Warning].map(|severity| report.count(severity));
-    let on = format!("{} (agent \"{agent}\", server {})", report.page, report.server);
+    let on = harmless(&format!("{} (agent \"{agent}\", server {})", report.page, report.server));
     match (errors, warnings) {
+        (0, _) if !report.has_tag => say(format_args!("Nothing to mend was found, but no tag was seen on {on}.")),
         (0, 0) => say(format_args!("All is well: the widget works on {on}.")),
         (0, count) => say(format_args!("The widget works on {on}; {} to look at.", counted(count, "thing"))),
         (count, _) => say(format_args!("{} to mend on {on}.", counted(count, "thing"))),
@@ -99,7 +102,7 @@ fn tell(report: &Report) {
     }
     if !report.fine.is_empty() {
         say(format_args!(""));
-        report.fine.iter().for_each(|fine| say(format_args!("fine: {fine}")));
+        report.fine.iter().for_each(|fine| say(format_args!("fine: {}", harmless(fine))));
     }
 }
 
@@ -121,7 +124,7 @@ pub(super) fn finding(finding: &Finding) {
     finding.lines.iter().for_each(|line| say(format_args!("    {}", harmless(line))));
 }
 
-/// Some of it is what a page says, and no page may move the cursor of a terminal.
+/// Some of it is what a page or a server says, and none may move the cursor of a terminal, or turn what stands there round.
 fn harmless(text: &str) -> String {
-    text.replace(char::is_control, "\u{fffd}")
+    text.replace(is_command, "\u{fffd}")
 }

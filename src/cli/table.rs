@@ -78,7 +78,7 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Control characters, and those that turn the direction of what follows.
-fn is_command(c: char) -> bool {
+pub(super) fn is_command(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -8,6 +8,9 @@ use url::Url;
 
 mod percent;
 
+/// Of one policy that are looked at, more than there are names of: each is compared with those before it.
+const DIRECTIVES_MAX: usize = 256;
+
 /// One policy: all that a page has must allow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Policy {
@@ -65,7 +68,7 @@ impl Policy {
 
     pub(super) fn parse(text: &str) -> Self {
         let mut directives: Vec<Directive> = Vec::new();
-        for part in text.split(';') {
+        for part in text.split(';').take(DIRECTIVES_MAX) {
             let mut words = part.split_ascii_whitespace();
             let Some(name) = words.next().map(str::to_ascii_lowercase) else {
                 continue;

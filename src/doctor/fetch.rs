@@ -139,10 +139,13 @@ impl Opened {
     /// With as much of the body as is let in. What broke off is left out: the head has told most.
     fn whole(mut self) -> Answer {
         let mut body = Vec::new();
-        let _ = (&mut self.body).take(BODY_BYTES_MAX as u64 + 1).read_to_end(&mut body);
-        let is_cut = body.len() > BODY_BYTES_MAX;
+        let end = match (&mut self.body).take(BODY_BYTES_MAX as u64 + 1).read_to_end(&mut body) {
+            _ if body.len() > BODY_BYTES_MAX => End::TooLarge,
+            Ok(_) => End::Whole,
+            Err(_) => End::BrokenOff,
+        };
         body.truncate(BODY_BYTES_MAX);
-        Answer { status: self.status, headers: self.headers, ahead_ms: self.ahead_ms, body, is_cut }
+        Answer { status: self.status, headers: self.headers, ahead_ms: self.ahead_ms, body, end }
     }
 }
 
@@ -152,8 +155,17 @@ pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     pub(super) ahead_ms: Option<i64>,
     pub(super) body: Vec<u8>,
+    pub(super) end: End,
+}
+
+/// How the body ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Whole,
     /// There was more than is read.
-    pub(super) is_cut: bool,
+    TooLarge,
+    /// The connection did, or the time.
+    BrokenOff,
 }
 
 impl Answer {

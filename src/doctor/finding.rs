@@ -72,6 +72,8 @@ pub(crate) struct Report {
     pub(crate) agent: Option<String>,
     /// By which the server was called.
     pub(crate) server: String,
+    /// Whether the page's HTML was seen to have a tag that a browser acts on. If not, nobody here knows that the widget shows.
+    pub(crate) has_tag: bool,
     pub(crate) findings: Vec<Finding>,
     pub(crate) fine: Vec<String>,
 }

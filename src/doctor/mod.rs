@@ -62,6 +62,10 @@ pub(crate) fn examine(case: &Case<'_>, caller: &Caller) -> Report {
     let guess = case.server();
     let markup = fetched.as_ref().ok().map(|page| Markup::parse(&page.html()));
     let tag = markup.as_ref().and_then(|markup| case.judge_tag(markup, &url, &guess, &mut report));
+    report.has_tag = tag.is_some();
+    if fetched.as_ref().is_ok_and(|page| !page.is_whole()) {
+        report.findings.iter_mut().for_each(tag::of_a_part);
+    }
     let origin = Origin::of_page(&url);
     let agent = case.agent(tag.as_ref(), &origin);
     report.agent = Some(agent.id().to_string());

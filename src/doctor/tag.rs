@@ -4,7 +4,7 @@
 
 use url::Url;
 
-use super::finding::Finding;
+use super::finding::{Finding, Severity};
 use super::markup::{Markup, Place, Script};
 use super::{integrity, local};
 use crate::config::nearest;
@@ -106,10 +106,15 @@ pub(super) fn judge(markup: &Markup, page: &Url, known: &Known<'_>, findings: &m
     Some(tag)
 }
 
+/// Of a file's name that somebody may have meant for `widget.js`.
+const NAME_BYTES_MAX: usize = 16;
+
 /// Whether a script was meant to be the widget.
 fn is_ours(script: &Script, url: &Url, known: &Known<'_>) -> bool {
     let name = url.path().rsplit('/').next().unwrap_or_default();
-    let is_near = strsim::damerau_levenshtein(name, "widget.js") <= 1 || name == "widget.min.js";
+    // What is much longer is far from it, and may be a whole script of data:.
+    let is_near = name.len() <= NAME_BYTES_MAX
+        && (strsim::damerau_levenshtein(name, "widget.js") <= 1 || name == "widget.min.js");
     let has_agent = url.query_pairs().any(|(key, _)| key == "agent");
     script.attribute("data-agent-id").is_some() || (is_near && (has_agent || known.own.contains(&origin(url))))
 }
@@ -136,7 +141,8 @@ fn absent(markup: &Markup, place: Option<Place>, known: &Known<'_>) -> Finding {
         return Finding::note("tag-inserted", "A script of the page seems to insert the tag when it runs.").advise(
             "That cannot be seen from here: open the page, and look for widget.js in the browser's list of requests. \
              This tag in the page's HTML is the sure way:",
-        );
+        )
+        .line(known.tag(None));
     }
     let manager = markup.scripts.iter().find_map(|script| {
         let src = script.attribute("src").unwrap_or_default();
@@ -154,6 +160,15 @@ fn absent(markup: &Markup, place: Option<Place>, known: &Known<'_>) -> Finding {
             .advise("Add it anywhere in the page, for example before </body>:"),
     }
     .line(known.tag(None))
+}
+
+/// Of a page of which only a part was seen, nobody can say that it has no tag.
+pub(super) fn of_a_part(finding: &mut Finding) {
+    if finding.id == "tag-missing" {
+        finding.severity = Severity::Warning;
+        "The part of the page that was seen has no tag of the widget.".clone_into(&mut finding.found);
+        "If it is not further down, add it:".clone_into(&mut finding.advice);
+    }
 }
 
 fn inserts(script: &Script, known: &Known<'_>) -> bool {

@@ -22,6 +22,9 @@ pub(super) enum Token<'a> {
 /// Elements whose text holds no tags but their own end (section 13.2.6.4; `noscript` as with scripts on).
 const RAW: [&str; 9] = ["script", "style", "noscript", "textarea", "title", "iframe", "xmp", "noembed", "noframes"];
 
+/// Of one tag that are looked at: each is compared with those before it.
+const ATTRIBUTES_MAX: usize = 256;
+
 const BLANKS: [char; 5] = [' ', '\n', '\t', '\r', '\u{c}'];
 
 pub(super) struct Tokens<'a> {
@@ -81,7 +84,7 @@ impl<'a> Tokens<'a> {
                 return Some((name, attributes));
             }
             let (key, value) = self.attribute()?;
-            if attributes.iter().all(|(known, _)| *known != key) {
+            if attributes.len() < ATTRIBUTES_MAX && attributes.iter().all(|(known, _)| *known != key) {
                 attributes.push((key, value));
             }
         }
@@ -208,7 +211,20 @@ fn end_of_raw(text: &str, name: &str) -> usize {
 
 /// The characters that a value of an attribute stands for ("character reference state").
 fn decoded(value: &str) -> String {
-    const NAMED: [(&str, char); 5] = [("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\'')];
+    const NAMED: [(&str, char); 10] = [
+        ("amp", '&'),
+        ("lt", '<'),
+        ("gt", '>'),
+        ("quot", '"'),
+        ("apos", '\''),
+        ("colon", ':'),
+        ("sol", '/'),
+        ("period", '.'),
+        ("quest", '?'),
+        ("equals", '='),
+    ];
+    /// These stand for it even where nothing ends them.
+    const UNENDED: [&str; 4] = ["amp", "lt", "gt", "quot"];
     let mut decoded = String::with_capacity(value.len());
     let mut rest = value;
     while let Some(at) = rest.find('&') {
@@ -219,7 +235,7 @@ fn decoded(value: &str) -> String {
             let is_whole = after.starts_with(';');
             // Without the semicolon it may be the name of a parameter.
             let is_other = after.starts_with(|c: char| c == '=' || c.is_ascii_alphanumeric());
-            (is_whole || (!is_other && *name != "apos"))
+            (is_whole || (!is_other && UNENDED.contains(name)))
                 .then(|| (*stands_for, after.strip_prefix(';').unwrap_or(after)))
         });
         match named.or_else(|| numbered(rest)) {

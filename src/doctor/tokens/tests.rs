@@ -58,6 +58,7 @@ fn a_page_is_read_as_a_whole_tokenizer_reads_it() {
         "<title></title><style><p></style>",
         "<noscript><p></noscript><plaintext><p>",
         "<p a='&amp;&lt;&amp=&amp x&ampx&#38;&#x26&apos;&apos&#;&#x;&'>",
+        "<p a='http&colon;&sol;&sol;a&period;b&quest;c&equals;d&colon&sol '>",
         "<p a=b",
         "<p a='b",
         "</",
@@ -83,4 +84,12 @@ proptest! {
         let html = pieces.concat();
         prop_assert_eq!(ours(&html), theirs(&html), "{}", html);
     }
+}
+
+#[test]
+fn a_tag_of_very_many_attributes_costs_no_more_than_its_length() {
+    let many: String = (0..400_000).map(|number| format!(" a{number}")).collect();
+    let html = format!("<p src=a{many}>");
+    let Some(Token::Start { attributes, .. }) = Tokens::new(&html).next() else { panic!("a tag") };
+    assert_eq!((attributes.len(), attributes[0].1.as_str()), (ATTRIBUTES_MAX, "a"));
 }

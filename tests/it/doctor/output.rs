@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Scene;
 use crate::support::db;
 use crate::support::relay::Habits;
+use crate::support::web::Told;
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
@@ -38,9 +39,35 @@ fn what_is_wrong_comes_first_with_its_line_below() {
 #[test]
 fn a_page_cannot_write_to_the_terminal() {
     let scene = Scene::start();
-    scene.show(&format!("<meta http-equiv=content-security-policy content=\"script-src \u{1b}[2Ja\">{}", scene.tag()));
+    scene.show(&format!(
+        "<meta http-equiv=content-security-policy content=\"script-src \u{1b}[2Ja\u{202e}b\">{}",
+        scene.tag()
+    ));
     let told = text(scene.run(&["doctor", &scene.web.origin()]).stdout);
-    assert!(told.contains("[csp-script]") && !told.contains('\u{1b}'), "{told:?}");
+    assert!(told.contains("[csp-script]") && !told.contains(['\u{1b}', '\u{202e}']), "{told:?}");
+}
+
+#[test]
+fn a_tag_that_was_not_seen_is_not_said_to_work() {
+    let scene = Scene::start();
+    let url = format!("{}/widget.js", scene.relay.origin());
+    scene.show(&format!("<script>s.src = '{url}'; s.dataset.agentId = 'demo'</script>"));
+    let report = scene.diagnosis();
+    assert_eq!(report.only("tag-inserted", "note"), [scene.tag()]);
+    assert_eq!(report.document["has_tag"], false);
+    let told = text(scene.run(&["doctor", &scene.web.origin()]).stdout);
+    assert!(told.starts_with("Nothing to mend was found, but no tag was seen on "), "{told}");
+}
+
+#[test]
+fn a_password_in_the_address_is_not_printed() {
+    let scene = Scene::start();
+    let there = scene.web.origin().replace("http://", "http://someone:hidden@");
+    scene.web.tell("/old", Told::redirect(&format!("{there}/")));
+    for address in [there, format!("{}/old", scene.web.origin())] {
+        let told = text(scene.run(&["doctor", &address]).stdout);
+        assert!(told.starts_with("All is well") && !told.contains("hidden") && !told.contains("someone"), "{told}");
+    }
 }
 
 #[test]

@@ -83,6 +83,14 @@ fn a_tag_for_a_site_elsewhere_needs_a_public_url() {
 }
 
 #[test]
+fn of_a_page_that_was_seen_in_part_it_is_not_said_that_it_has_no_tag() {
+    let scene = Scene::start();
+    scene.show(&format!("{}{}", "x".repeat(4 << 20), scene.tag()));
+    let report = scene.diagnosis();
+    assert_eq!((report.ids(), report.code), (vec!["page-too-large", "tag-missing"], 0), "{:#}", report.document);
+}
+
+#[test]
 fn a_second_tag_is_a_warning() {
     let scene = Scene::start();
     scene.show(&format!("{0}{0}", scene.tag()));
