@@ -29,8 +29,9 @@ use visitors::{Visitors, Waits};
 const RESIDENT_KIB_MAX: u64 = 60 * 1024;
 /// What one client that never reads may cost it.
 const PIPELINE_KIB_MAX: u64 = 10 * 1024;
-/// With fewer connections open it was no siege; some kinds are closed by the server soon.
-const OPEN_MIN: usize = 200;
+/// With fewer connections open it was no siege; some kinds are closed by the server soon, and of unread answers so many are kept
+/// as fit into 8 MiB: the larger they are, the fewer.
+const OPEN_MIN: usize = 100;
 
 /// What a visitor may wait, at the median and of a hundred the slowest but one.
 #[derive(Clone, Copy)]
