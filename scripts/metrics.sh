@@ -81,6 +81,7 @@ name = "Demo"
 allowed_origins = ["self"]
 models = ["not there", "builtin"]
 TOML
+    : >"$tmp/stdout" # it is read before the server may have opened it
     "$binary" --config "$tmp/widget.toml" --listen 127.0.0.1:0 --data "$tmp/data" \
         >"$tmp/stdout" 2>"$tmp/stderr" </dev/null &
     server_pid=$!
