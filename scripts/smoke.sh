@@ -58,6 +58,7 @@ start_server() {
     fi
     WIDGETD_JWT_SECRET=${WIDGETD_JWT_SECRET:-$(openssl rand -hex 32)}
     export WIDGETD_JWT_SECRET
+    : >"$tmp/stdout" # it is read before the server may have opened it
     "$binary" --config "$project/widget.toml" --listen 127.0.0.1:0 --data "$tmp/data" \
         >"$tmp/stdout" 2>"$tmp/stderr" </dev/null &
     server_pid=$!
