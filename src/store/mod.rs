@@ -44,7 +44,7 @@ mod writer;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -333,17 +333,22 @@ fn readers(path: &Path, count: u32) -> Result<r2d2::Pool<SqliteConnectionManager
             configure(connection)?;
             connection.execute_batch("pragma query_only = on;")
         });
+    let opener = Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("readers").build());
     let pool = r2d2::Pool::builder()
         .max_size(count)
         .connection_timeout(READER_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_on_check_out(false)
-        .thread_pool(Arc::new(ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("readers").build()))
+        .thread_pool(opener.clone())
         .build_unchecked(manager);
     // All are open before anyone asks for one; a start may take longer than a request may wait.
     let opened: Result<Vec<_>, _> = (0..count).map(|_| pool.get_timeout(OPEN_WAIT)).collect();
     drop(opened.map_err(|error| StoreError::Io(error.to_string()))?);
+    // What opened them holds the pool to its own end: after that, who drops the pool closes them.
+    let (ended, end) = mpsc::channel::<()>();
+    opener.execute(move || drop(ended));
+    let _ = end.recv();
     Ok(pool)
 }
 

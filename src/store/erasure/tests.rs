@@ -190,16 +190,16 @@ fn a_visitor_is_shown_what_it_left_and_nothing_of_others() {
     let store = open(&scratch);
     let (ann, bob) = (speaker(VisitorId::new(), NOW), speaker(VisitorId::new(), NOW));
     speak(&store, &ann, "kites", NOW);
-    leave(&store, &ann, Some("Ann"), Some("123"));
+    leave(&store, &ann, Some("Ann"), Some("+1 23"));
     leave(&store, &bob, Some("Bob"), None);
     let record = store.visitor_record(bob.visitor, 1 << 20).unwrap().unwrap();
     let shown = serde_json::to_string(&record).unwrap();
-    assert!(shown.contains("Bob") && !shown.contains("Ann\"") && !shown.contains("123"), "{shown}");
+    assert!(shown.contains("Bob") && !shown.contains("Ann\"") && !shown.contains("+1 23"), "{shown}");
     let record = store.visitor_record(ann.visitor, 1 << 20).unwrap().unwrap();
     assert_eq!(record.conversations.len(), 1);
     assert_eq!((record.conversations[0].messages.len(), record.conversations[0].events.len()), (2, 1));
     let Some(lead) = record.leads.first() else { panic!("no lead") };
-    assert_eq!((lead.values.name.as_deref(), lead.values.phone.as_deref()), (Some("Ann"), Some("123")));
+    assert_eq!((lead.values.name.as_deref(), lead.values.phone.as_deref()), (Some("Ann"), Some("+1 23")));
     assert!(store.visitor_record(VisitorId::new(), 1 << 20).unwrap().is_none());
 }
 
