@@ -65,9 +65,12 @@ fn misused(what: &str) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// The address, or one without its scheme as people type it.
+/// The address, or one without its scheme as people type it; then an `@` is of a `mailto:`.
 fn page(text: &str) -> Option<Url> {
     let text = text.trim();
+    if text.contains('@') && !text.contains("://") {
+        return None;
+    }
     let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let url = Url::parse(&whole).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())).then_some(url)

@@ -12,6 +12,9 @@ use crate::config::{self, Edited, Fate};
 use crate::domain::agent::Faq;
 use crate::faq_import::{self, Entry, Form, Reading};
 
+/// Of how many entries it is told why they are refused.
+const REFUSED_SHOWN: usize = 20;
+
 #[derive(Args)]
 pub(super) struct Import {
     /// A file (.md, .csv, .tsv), or the http or https address of one (up to 2 MiB)
@@ -104,11 +107,17 @@ fn judged(reading: &Reading, import: &Import) -> Result<Vec<Faq>, ExitCode> {
             }
             Err(complaints) => {
                 bad += 1;
+                if bad > REFUSED_SHOWN {
+                    continue;
+                }
                 complaints.iter().for_each(|complaint| {
                     complain(format_args!("refused, line {line}: {}", one_line(&complaint.to_string())));
                 });
             }
         }
+    }
+    if bad > REFUSED_SHOWN {
+        complain(format_args!("and {} more are refused", bad - REFUSED_SHOWN));
     }
     if bad > 0 && !import.skip_bad {
         let (entries, them) = if bad == 1 { ("1 entry is", "it") } else { (&*format!("{bad} entries are"), "them") };

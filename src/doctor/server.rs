@@ -58,17 +58,18 @@ pub(super) fn is_reached(subject: &Subject<'_>, report: &mut Report) -> bool {
 fn unreachable(subject: &Subject<'_>, error: &CallError) -> Finding {
     let found = format!("The server cannot be reached at {}: {error}.", subject.base);
     let finding = Finding::error(if error.is_tls() { "server-tls" } else { "server-unreachable" }, found);
-    let host = Url::parse(subject.base.as_str()).ok().and_then(|url| url.host_str().map(str::to_owned));
-    match error {
+    let url = Url::parse(subject.base.as_str()).ok();
+    let name = url.as_ref().and_then(Url::domain);
+    match (error, name) {
         // Routers often lead nobody from inside back in.
-        CallError::Timeout(_) => finding
+        (CallError::Timeout(_), Some(name)) => finding
             .advise(
                 "Start the web server there, and let its port through the firewall. If visitors do reach it, this machine \
                  alone cannot come by its own public address: let /etc/hosts lead it to the proxy, with the line:",
             )
-            .line(format!("127.0.0.1 {}", host.unwrap_or_default())),
-        error if error.is_tls() => finding.advise(fetch::remedy(error)),
-        error => finding.advise(fetch::remedy(error)).line("systemctl status widgetd"),
+            .line(format!("127.0.0.1 {name}")),
+        _ if error.is_tls() => finding.advise(fetch::remedy(error)),
+        _ => finding.advise(fetch::remedy(error)).line("systemctl status widgetd"),
     }
 }
 
@@ -102,7 +103,8 @@ fn strange(subject: &Subject<'_>, url: &str, answer: &Answer) -> Option<Finding>
         .line(format!("proxy_pass http://{listen};")),
         _ => Finding::error("server-other", format!("What answers at {base} is not widgetd (/healthz: {status})."))
             .advise(format!(
-                "Correct public_url in widget.toml, or let the proxy pass every path on to {listen}, in nginx:"
+                "{} public_url in widget.toml, or let the proxy pass every path on to {listen}, in nginx:",
+                if subject.config.public_url.is_some() { "Correct" } else { "Set" }
             ))
             .line(format!("location / {{ proxy_pass http://{listen}; }}")),
     })

@@ -113,6 +113,7 @@ fn what_cannot_be_looked_at_is_a_mistake_of_the_command() {
     let garbled = scene.config_file();
     for (arguments, word) in [
         (vec!["doctor", "ftp://example.com"], "https://www.example.com"),
+        (vec!["doctor", "mailto:ann@example.com"], "https://www.example.com"),
         (vec!["doctor", "https://"], "https://www.example.com"),
         (vec!["doctor", &origin, "--agent", "nobody"], "demo"),
         (vec!["doctor", &origin, "--ca-file", missing.to_str().unwrap()], "nothing.pem"),
