@@ -8,9 +8,9 @@
 #
 # The machine is Debian 12 of debootstrap's smallest kind with systemd and curl, booted by systemd-nspawn with a network of its own
 # in which there is nobody else. In it, with the commands that install.sh and init print and the README has: install.sh, init,
-# import-faq, keys, check, the start, the service's shutting-in, visitors, a reload, a mistake, the watchdog, a kill, a backup, the
-# loss of the database, its restoring, upgrades good and bad, the way back, and the end. What is done to the machine is gone
-# afterwards.
+# import-faq, keys, check, the start, the service's shutting-in, visitors, a site with mistakes, a reload, a mistake, the watchdog,
+# a kill, a backup, the loss of the database, its restoring, upgrades good and bad, the way back, and the end. What is done to the
+# machine is gone afterwards.
 #
 # Needs root, loop devices, and debootstrap and systemd-nspawn, which it installs if they are missing and this is Debian. The system
 # is fetched once, into target/drill: a minute or two; then it takes half a one. Prints a line a step; exits with 1 if one failed,
@@ -280,6 +280,25 @@ serve() {
     ok "21 visitors were answered, and the owner sees them; memory $(awk '/VmRSS/ {print $2}' "/proc/$(nsenter_pid)/status") KiB"
 }
 
+# A site of another name, whose tag asks for an agent that is not there, and a public address at which nobody answers.
+diagnose() {
+    inside 'cat >/root/page' <<'SH'
+while read -r header && [ "${#header}" -gt 1 ]; do :; done
+page='<!doctype html><script src="https://chat.example.com/widget.js" data-agent-id="exampel" async></script>'
+printf 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' "${#page}" "$page"
+SH
+    inside 'cd /run/systemd/system && printf "[Socket]\nListenStream=127.0.0.1:8090\nAccept=yes\n" >page.socket &&
+        printf "[Service]\nExecStart=sh /root/page\nStandardInput=socket\n" >page@.service &&
+        systemctl daemon-reload && systemctl start page.socket' || fail 'the page is not served'
+    if inside 'widgetd doctor http://127.0.0.1:8090/' >"$tmp/doctor" 2>&1; then fail 'doctor finds nothing wrong'; fi
+    local finding
+    for finding in agent-unknown origin-not-allowed server-unreachable; do
+        grep --quiet --fixed-strings "[$finding]" "$tmp/doctor" || fail "no $finding, doctor said: $(cat "$tmp/doctor")"
+    done
+    inside 'systemctl stop page.socket'
+    ok 'doctor: an agent that is not there, an origin that is not allowed and a server that cannot be reached are found'
+}
+
 reload() {
     inside "sed -i 's/^greeting = .*/greeting = \"Good evening!\"/' /etc/widgetd/widget.toml && systemctl reload widgetd" ||
         fail 'reload'
@@ -463,6 +482,7 @@ configure
 start
 shut_in
 serve
+diagnose
 make_next
 reload
 upgrade_with_a_mistake
