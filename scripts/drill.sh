@@ -8,9 +8,9 @@
 #
 # The machine is Debian 12 of debootstrap's smallest kind with systemd and curl, booted by systemd-nspawn with a network of its own
 # in which there is nobody else. In it, with the commands that install.sh and init print and the README has: install.sh, init,
-# import-faq, keys, check, the start, the service's shutting-in, visitors, a site with mistakes, a reload, a mistake, the watchdog,
-# a kill, a backup, the loss of the database, its restoring, upgrades good and bad, the way back, and the end. What is done to the
-# machine is gone afterwards.
+# import-faq, keys, check, the start, the service's shutting-in, visitors, a site with mistakes, a scrape, a reload, a mistake, the
+# watchdog, a kill, a backup, the loss of the database, its restoring, upgrades good and bad, the way back, and the end. What is
+# done to the machine is gone afterwards.
 #
 # Needs root, loop devices, and debootstrap and systemd-nspawn, which it installs if they are missing and this is Debian. The system
 # is fetched once, into target/drill: a minute or two; then it takes half a one. Prints a line a step; exits with 1 if one failed,
@@ -299,6 +299,17 @@ SH
     ok 'doctor: an agent that is not there, an origin that is not allowed and a server that cannot be reached are found'
 }
 
+scrape() {
+    inside 'printf "\n[admin]\nlisten = \"127.0.0.1:8081\"\n" >>/etc/widgetd/widget.toml && systemctl restart widgetd' ||
+        fail 'restart with an address for the owner'
+    visit >/dev/null || fail 'a visitor is not answered after a restart'
+    # A request is counted after its answer has left.
+    until_inside 'the answer in /metrics' 'curl -sS --fail http://127.0.0.1:8081/metrics |
+        grep "^widgetd_http_requests_total{.*/v1/widget/messages.* 1$"'
+    if inside 'curl -sS --fail http://127.0.0.1:8080/metrics' >/dev/null 2>&1; then fail 'visitors can read /metrics'; fi
+    ok 'metrics: what a visitor asked is counted, and only the address of the owner tells it'
+}
+
 reload() {
     inside "sed -i 's/^greeting = .*/greeting = \"Good evening!\"/' /etc/widgetd/widget.toml && systemctl reload widgetd" ||
         fail 'reload'
@@ -483,6 +494,7 @@ start
 shut_in
 serve
 diagnose
+scrape
 make_next
 reload
 upgrade_with_a_mistake
