@@ -209,6 +209,8 @@ fn a_silence_of_fifteen_seconds_is_filled_with_a_ping() {
     let gate = site.model.will_hold(&[], &["At last."]);
     let mut stream = site.init("demo").open("Take your time");
     stream.expect("start");
+    // Else the second call could come first, and take what is for this one.
+    site.model.wait_for_requests(1);
     // Thoughts fill nothing: the client hears none of them.
     let thought = json!({"choices": [{"delta": {"reasoning_content": "hm "}}]});
     let thought = chunk_bytes(format!("data: {thought}\n\n"));
