@@ -65,15 +65,13 @@ fn misused(what: &str) -> ExitCode {
     ExitCode::from(USAGE)
 }
 
-/// The address, or one without its scheme as people type it; then an `@` is of a `mailto:`.
+/// The address, or one without its scheme as people type it; what is like a user's name then is of a `mailto:`.
 fn page(text: &str) -> Option<Url> {
     let text = text.trim();
-    if text.contains('@') && !text.contains("://") {
-        return None;
-    }
-    let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let url = Url::parse(&whole).ok()?;
-    (matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty())).then_some(url)
+    let has_scheme = text.contains("://");
+    let url = if has_scheme { Url::parse(text) } else { Url::parse(&format!("https://{text}")) }.ok()?;
+    let is_page = matches!(url.scheme(), "http" | "https") && url.host_str().is_some_and(|host| !host.is_empty());
+    (is_page && (has_scheme || url.username().is_empty())).then_some(url)
 }
 
 fn document(report: &Report) -> serde_json::Value {
@@ -130,4 +128,23 @@ pub(super) fn finding(finding: &Finding) {
 /// Some of it is what a page or a server says, and none may move the cursor of a terminal, or turn what stands there round.
 fn harmless(text: &str) -> String {
     text.replace(is_command, "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_known_with_and_without_its_scheme() {
+        for (text, expected) in [
+            ("https://ann:secret@example.com/", Some("https://ann:secret@example.com/")),
+            ("www.example.com", Some("https://www.example.com/")),
+            ("example.com/@ann?to=bob@example.com", Some("https://example.com/@ann?to=bob@example.com")),
+            ("mailto:ann@example.com", None),
+            ("ann@example.com", None),
+            ("ftp://example.com", None),
+        ] {
+            assert_eq!(page(text).as_ref().map(Url::as_str), expected, "{text}");
+        }
+    }
 }
