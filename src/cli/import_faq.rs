@@ -107,12 +107,11 @@ fn judged(reading: &Reading, import: &Import) -> Result<Vec<Faq>, ExitCode> {
             }
             Err(complaints) => {
                 bad += 1;
-                if bad > REFUSED_SHOWN {
-                    continue;
+                if bad <= REFUSED_SHOWN {
+                    complaints.iter().for_each(|complaint| {
+                        complain(format_args!("refused, line {line}: {}", one_line(&complaint.to_string())));
+                    });
                 }
-                complaints.iter().for_each(|complaint| {
-                    complain(format_args!("refused, line {line}: {}", one_line(&complaint.to_string())));
-                });
             }
         }
     }

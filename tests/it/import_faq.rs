@@ -118,8 +118,8 @@ fn what_the_configuration_refuses_is_told_with_its_line_and_nothing_is_written()
     let told = refused(&folder, &["key.md", "--agent", "two"]);
     assert!(told.contains("secret key") && !told.contains("sk-proj"), "{told}");
     let many: String = (0..31).map(|number| format!("Number {number}?,Yes.,javascript:no\n")).collect();
-    folder.write("empty.csv", &format!("question,answer,url\n{many}"));
-    let told = refused(&folder, &["empty.csv", "--agent", "two"]);
+    folder.write("links.csv", &format!("question,answer,url\n{many}"));
+    let told = refused(&folder, &["links.csv", "--agent", "two"]);
     assert_eq!(told.matches("refused, line").count(), 20, "{told}");
     assert!(told.contains("and 11 more are refused") && told.contains("31 entries are refused"), "{told}");
     let many: String = (0..1001).map(|number| format!("Number {number}?,Yes.\n")).collect();
